@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import base64
+import email
+import email.policy
 import io
 import re
 import zipfile
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from fastapi.routing import APIRoute
 from PIL import Image
 from starlette.testclient import TestClient
 
 from hinode.api.addresses import OF_VIDEOS
+from hinode.jobs.tenants.mail import Mailer
 from hinode.jobs.tenants.tenant import ALL_SCOPES
+from hinode.records.tables import events
 from hinode.rights.notices import APPEAL_SECONDS, HOUR
 from tests.api.conftest import CheckError, Clock, Server
+from tests.post_office import PostOffice
 
 NOTICE = {
     "kind": "intimate",
@@ -126,6 +132,10 @@ def test_every_address_of_a_video_is_gone_at_once_and_comes_back_whole(
     assert partial.status_code == 206
 
     notice = send(anybody, names["post_id"]).json()["id"]
+    seen = client.get(
+        f"/v1/takedowns/{notice}/evidence/{video}", params={"role": "thumbnail"}, headers=operator
+    )
+    assert seen.headers["content-type"] == "image/webp"
     assert decide(server, operator, notice, "uphold", reason="It shows her.").status_code == 200
 
     etag = {"if-none-match": before["/v1/videos/{video_id}/content"].headers["etag"]}
@@ -231,3 +241,36 @@ def test_time_carries_out_what_nobody_decides(
     assert report["automatic"] >= 1
     assert report["late"] == 0
     assert video not in str(report)
+
+
+def test_the_page_needs_no_script_and_no_key(server: Server, anybody: TestClient) -> None:
+    page = anybody.get("/takedown")
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "<script" not in page.text
+    form = {**NOTICE, "good_faith": "true", "locator": "video_" + "2" * 32, "statement": "<b>me</b>"}
+    wrong = anybody.post("/takedown", data={**form, "signature": "someone"})
+    assert wrong.status_code == 400
+    assert 'role="alert"' in wrong.text
+    assert "&lt;b&gt;me&lt;/b&gt;" in wrong.text
+    done = anybody.post("/takedown", data=form)
+    link = re.search(r'href="takedown\?id=(\w+)&amp;token=([\w-]+)"', done.text)
+    assert link is not None, done.text
+    assert "waits for a decision" in anybody.get("/takedown", params={"id": link[1], "token": link[2]}).text
+    assert anybody.get("/takedown", params={"id": link[1], "token": "no"}).status_code == 404
+
+
+def test_the_operator_is_reminded_by_mail_and_webhook(
+    server: Server, anybody: TestClient, office: PostOffice
+) -> None:
+    context = server.context
+    notice = send(anybody, "video_" + "3" * 32).json()["id"]
+    mailer = Mailer(f"smtp://127.0.0.1:{office.server_address[1]}?from=studio@example.com")
+    context.takedowns.advance(mailer, ["operator@example.com"])
+    context.takedowns.advance(mailer, ["operator@example.com"])
+    text = email.message_from_bytes(office.mail, policy=email.policy.default).get_content()
+    assert text.count(f"hinode takedowns show {notice}") == 1
+    with context.store.database.read() as connection:
+        types = list(
+            connection.scalars(sa.select(events.c.type).where(events.c.data["id"].as_string() == notice))
+        )
+    assert types == ["takedown.reminder"]

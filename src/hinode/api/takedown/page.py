@@ -21,8 +21,8 @@ POLICY = (
     "frame-ancestors 'none'"
 )
 KINDS = {
-    "intimate": "An intimate picture of me, or of somebody I act for",
-    "likeness": "My face or voice, without my consent",
+    "intimate": "An intimate picture of a person",
+    "likeness": "A face or voice without consent",
     "copyright": "A work whose rights I hold",
     "other": "Something else",
 }

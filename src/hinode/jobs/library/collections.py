@@ -105,7 +105,11 @@ _ROWS = sa.select(
     sa.select(sa.func.count())
     .select_from(collection_items)
     .join(jobs, jobs.c.id == collection_items.c.job_id)
-    .where(collection_items.c.collection_id == collections.c.id, jobs.c.trashed_at.is_(None))
+    .where(
+        collection_items.c.collection_id == collections.c.id,
+        jobs.c.trashed_at.is_(None),
+        jobs.c.deleted_at.is_(None),  # it may be withheld
+    )
     .correlate(collections)
     .scalar_subquery()
     .label("clips"),

@@ -168,6 +168,21 @@ def matches_of(connection: Connection, takedown_id: str) -> list[Match]:
     return [Match(row.entry_id, row.match, row.similarity) for row in rows]
 
 
+def files_of(connection: Connection, entry_id: str) -> dict[str, MediaFile]:
+    """The files of an entry that is there, by role: those of a video, or the file of an upload or character
+    as "file"."""
+    shown = artifacts.c.role.in_((VIDEO, "thumbnail", "spritesheet"))
+    of_job = sa.select(artifacts.c.role, artifacts.c.digest, artifacts.c.media_type, artifacts.c.bytes)
+    others = (
+        sa.select(sa.literal("file"), table.c.digest, table.c.media_type, table.c.bytes).where(
+            table.c.id == entry_id, table.c.deleted_at.is_(None)
+        )
+        for table in (uploads, characters)
+    )
+    query = sa.union_all(of_job.where(artifacts.c.job_id == entry_id, shown), *others)
+    return {row[0]: MediaFile(row[1], row[2], row[3]) for row in connection.execute(query)}
+
+
 def keep_down(connection: Connection, takedown_id: str, entry_ids: list[str], now: float) -> None:
     """Let copies of the files of some entries be refused from now on."""
     query = sa.select(fingerprints.c.digest, fingerprints.c.hashes)

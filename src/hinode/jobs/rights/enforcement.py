@@ -88,6 +88,9 @@ def act(
         withheld.c.cause_id == cause_id, withheld.c.entry_id.in_(names)
     )
     mine = list(connection.scalars(ours.order_by(withheld.c.entry_id).with_for_update()))
+    # What was erased cannot come back, and stays known as withheld.
+    there = sa.select(withheld_entries.c.entry_id).where(withheld_entries.c.entry_id.in_(mine))
+    mine = sorted(connection.scalars(there))
     if action is Action.ERASE:
         _erase(connection, mine, now)
         return mine

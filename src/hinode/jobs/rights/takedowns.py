@@ -203,12 +203,27 @@ class Takedowns:
         return notice
 
     def evidence(self, notice_id: str, entry_id: str) -> dict[str, MediaFile]:
-        """The files of a withheld entry, by role, for reviewers; none once appeals have ended."""
-        mine = withheld.c.entry_id == withheld_files.c.entry_id, withheld.c.cause_id == notice_id
+        """The files of an entry that a notice is about, by role, for reviewers; see `files`.
+
+        Raises:
+            UnknownNotice: there is no such notice.
+        """
+        notice = self.get(notice_id)
+        if notice.status is Status.OPEN and entry_id not in notice.entries:
+            matching = {match.entry_id for match in self.matches(notice_id)}
+            return self.files(notice, entry_id) if entry_id in matching else {}
+        return self.files(notice, entry_id)
+
+    def files(self, notice: Notice, entry_id: str) -> dict[str, MediaFile]:
+        """The files of an entry that matches a notice, by role: before the decision those that are there,
+        after it those that are withheld, and none once appeals have ended."""
+        mine = withheld.c.entry_id == withheld_files.c.entry_id, withheld.c.cause_id == notice.id
         query = sa.select(withheld_files).where(
             withheld_files.c.entry_id == entry_id, sa.exists().where(*mine)
         )
         with self.database.read() as connection:
+            if notice.status is Status.OPEN:
+                return copies.files_of(connection, entry_id)
             rows = connection.execute(query)
             return {row.role: MediaFile(row.digest, row.media_type, row.bytes) for row in rows}
 

@@ -140,7 +140,9 @@ class UploadPolicy:
             if attestations.confirmed(connection, project_id) is not None:
                 return
         message = f"{field}: nobody has confirmed that this project has the rights to what it uploads"
-        remedy = "confirm it once: POST /v1/rights/confirmation with the version of its statement"
+        remedy = (
+            "confirm it once: in the studio under Characters, Rights, or with POST /v1/rights/confirmation"
+        )
         raise RightsNotConfirmed(message, remedy, field=field)
 
     def _check_review(self, project_id: str, file: MediaFile, field: str) -> None:

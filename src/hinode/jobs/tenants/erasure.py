@@ -27,7 +27,9 @@ from hinode.records.tables import (
     projects,
     sessions,
     users,
+    withheld,
     withheld_entries,
+    withheld_files,
 )
 from hinode.rights import events
 
@@ -72,6 +74,8 @@ def erase(
     for job_id in stopped:
         objects.delete_preview(job_id)
     held = _held(database, project_id)
+    with database.write() as connection:
+        _drop_withheld(connection, project_id, held)
     count = sum(
         _delete(database, table, condition, held) for table, condition in conditions(project_id).items()
     )
@@ -104,9 +108,20 @@ def _close(connection: Connection, project_id: str, actor: str, now: float) -> N
 
 
 def _held(database: Database, project_id: str) -> set[str]:
+    """The videos of a project that are evidence of a notice. What a consent withholds is no evidence."""
+    by_notice = withheld.c.entry_id == jobs.c.id, withheld.c.cause_id.startswith("takedown_", autoescape=True)
     query = sa.select(jobs.c.id).join(withheld_entries, withheld_entries.c.entry_id == jobs.c.id)
+    query = query.where(jobs.c.project_id == project_id, sa.exists().where(*by_notice))
     with database.read() as connection:
-        return set(connection.scalars(query.where(jobs.c.project_id == project_id)))
+        return set(connection.scalars(query))
+
+
+def _drop_withheld(connection: Connection, project_id: str, held: set[str]) -> None:
+    """Forget the files that were put aside, but those of videos that are evidence."""
+    mine = sa.select(withheld.c.entry_id).where(withheld.c.project_id == project_id)
+    for table in (withheld_files, withheld_entries):
+        theirs = table.c.entry_id.in_(mine), table.c.entry_id.not_in(held)
+        connection.execute(table.delete().where(*theirs))
 
 
 def _delete(database: Database, table: sa.Table, condition: sa.ColumnElement[bool], held: set[str]) -> int:

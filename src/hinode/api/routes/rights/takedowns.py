@@ -94,7 +94,7 @@ class MatchObject(wire.Answer):
     entry_id: str
     kind: Literal["named", "identical", "near", "derived"]
     similarity: float = Field(description="Share of the frames that match.")
-    withheld: tuple[str, ...] = Field(description="Files that reviewers can see, by role.")
+    files: tuple[str, ...] = Field(description="Roles of the files that reviewers can see.")
 
 
 class TakedownObject(NoticeReceipt):
@@ -287,5 +287,5 @@ def _details(context: Context, notice: Notice) -> TakedownDetails:
 
 
 def _match(context: Context, notice: Notice, match: Match) -> MatchObject:
-    roles = context.takedowns.evidence(notice.id, match.entry_id)
-    return MatchObject.of(match, withheld=tuple(sorted(roles)))
+    roles = context.takedowns.files(notice, match.entry_id)
+    return MatchObject.of(match, files=tuple(sorted(roles)))

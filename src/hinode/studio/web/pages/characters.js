@@ -12,10 +12,11 @@ import { Dialog } from "../widgets/dialog.js";
 import { PageHead } from "../widgets/frame.js";
 import { Icon } from "../widgets/icons.js";
 import { Portrait } from "../widgets/portrait.js";
+import { ConsentSection } from "./characters/consent.js";
 import { NewCharacter } from "./characters/new.js";
 import { characters as known, loadCharacters } from "./create/characters.js";
 
-/** @typedef {{ id: string, name: string, kind: "clip" | "picture" | "words", description: string, notes: string, created_at: number }} Character */
+/** @typedef {{ id: string, name: string, kind: "clip" | "picture" | "words", description: string, notes: string, person: boolean, created_at: number }} Character */
 
 /** @param {{ id: string, query: URLSearchParams }} properties */
 export default function Page({ id }) {
@@ -39,7 +40,7 @@ export default function Page({ id }) {
     event.preventDefault();
     buttons[Math.max(0, Math.min(buttons.length - 1, at + by))].focus();
   };
-  return html`<${PageHead} title=${t("characters.title")}><${Button} kind="primary head-button" icon="plus" onClick=${() => setMaking(true)}>${t("characters.new")}<//><//>
+  return html`<${PageHead} title=${t("characters.title")}><a class="button" href=${href("rights")}><${Icon} name="check" />${t("rights.title")}</a><${Button} kind="primary head-button" icon="plus" onClick=${() => setMaking(true)}>${t("characters.new")}<//><//>
     <div class=${classes("characters", Boolean(all?.length) && "with-side")}>
       <div class="stack">
         ${(all?.length ?? 0) > 8 && html`<input type="search" class="boards-search" aria-label=${t("characters.search")} placeholder=${t("characters.search")} value=${words} onInput=${(/** @type {any} */ event) => setWords(event.currentTarget.value)} />`}
@@ -106,6 +107,7 @@ function Details({ character, onGone }) {
     ${character.description && character.kind !== "words" && html`<p dir="auto">${character.description}</p>`}
     <${Field} label=${t("characters.notes")}>${(/** @type {any} */ field) => html`<textarea ...${field} dir="auto" rows="3" placeholder=${t("characters.notes.placeholder")} value=${fields.notes} onInput=${input("notes")} onBlur=${save}></textarea>`}<//>
     <div class="row"><a class="button primary head-button grow" href=${href("create", "", { character: character.id })}><${Icon} name="create" />${t("characters.create")}</a><${Button} kind="quiet" icon="trash" label=${t("action.delete")} onClick=${() => setDoomed(true)} /></div>
+    <${ConsentSection} key=${character.id} character=${character} />
     <section class="stack uses" aria-busy=${!uses}><h2>${t("characters.uses")}</h2>
       ${uses && !uses.videos.length && !uses.storyboards.length && html`<p class="small">${t("characters.unused")}</p>`}
       ${uses && uses.storyboards.length > 0 && html`<ul class="use-boards">${uses.storyboards.map((board) => html`<li key=${board.id}><a href=${href("storyboard", board.id)}><${Icon} name="board" /><span dir="auto">${board.title}</span></a></li>`)}</ul>`}

@@ -41,6 +41,7 @@ export default {
   "nav.library": "Library",
   "nav.storyboards": "Storyboards",
   "nav.characters": "Characters",
+  "nav.rights": "Rights",
   "nav.queue": "Queue",
   "nav.feed": "Feed",
   "nav.settings": "Settings",
