@@ -19,6 +19,7 @@ from hinode.api.context import Context
 from hinode.api.server import BACKLOG, Server
 from hinode.engines.remote import upstreams
 from hinode.errors import BadInput, HinodeError, quote
+from hinode.jobs.audit.anchoring import advance
 from hinode.jobs.capacity.ray.executor import RayExecutor
 from hinode.jobs.executors import LocalExecutor
 from hinode.jobs.files.checkpoints import part_digests
@@ -192,7 +193,7 @@ def _opened(settings: Settings) -> Iterator[Database]:
 
 
 def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask]:
-    clock = context.clock
+    clock, database, trust = context.clock, context.store.database, context.settings.trust
     return [
         PeriodicTask("requeueing jobs of silent workers", 1.0, _reaper(context.store, clock)),
         PeriodicTask("delivering webhooks", 0.5, lambda: deliverer.run_due(clock())),
@@ -203,6 +204,7 @@ def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask
         PeriodicTask("checking the health of upstreams", PROBE_SECONDS, _prober(context.settings)),
         PeriodicTask("entering older videos in the library", 300.0, context.library.fill),
         PeriodicTask("removing deleted storyboards", 300.0, context.storyboards.remove_deleted),
+        PeriodicTask("signing the head of the audit log", 5.0, lambda: advance(database, trust)),
         PeriodicTask("removing unreferenced files", 300.0, lambda: sweep(context)),
     ]
 

@@ -12,6 +12,7 @@ import typer
 
 from hinode import __version__
 from hinode.cli import (
+    audit,
     backup,
     directing,
     doctor,
@@ -66,6 +67,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 }
 GROUPS = {
     "Serve": {
+        "audit": audit.audit,
         "jobs": jobs.jobs,
         "keys": tenants.keys,
         "policy": screening.policy,
