@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from hinode.errors import BadInput, HinodeError
 from hinode.jobs.audit import log
 from hinode.jobs.job import Draft
 from hinode.jobs.screening import decisions
@@ -34,6 +35,12 @@ AllowedNames = Callable[[str, list[str]], Mapping[str, Collection[str]]]
 def attested(project_id: str, names: list[str]) -> Mapping[str, Collection[str]]:
     """See `trust.screening.requests.attested`."""
     return requests.attested(names)
+
+
+class PolicyError(HinodeError):
+    """The policy of the operator cannot be used, so nothing passes."""
+
+    code = "policy"
 
 
 class Gate:
@@ -80,8 +87,12 @@ class Gate:
         Raises:
             ModerationBlocked: it is not allowed, or has to be reviewed first. The decision is recorded, and
                 nothing else was done.
+            PolicyError: the policy cannot be used.
         """
-        policy = self.policy()
+        try:
+            policy = self.policy()
+        except BadInput as error:  # which is no fault of the request
+            raise PolicyError(error.message, error.remedy) from error
         self._note(policy)
         texts = requests.texts_of(request)
         chain = self._ancestors(project_id, sources)
