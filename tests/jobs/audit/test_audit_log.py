@@ -24,6 +24,7 @@ from hinode.trust.audit.anchor import AuditError
 from hinode.trust.audit.chain import Event
 from hinode.trust.audit.verification import Fault, Report, verify
 
+pytestmark = pytest.mark.both_databases
 DAY = 86_400.0
 
 
