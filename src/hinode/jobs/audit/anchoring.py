@@ -16,7 +16,7 @@ from hinode.jobs.audit import log
 from hinode.output import replace_file
 from hinode.records.database import Database
 from hinode.trust.audit import anchor as anchors
-from hinode.trust.audit.anchor import HEAD_FILE, Anchor, AuditError
+from hinode.trust.audit.anchor import HEAD_FILE, KEY_FILE, Anchor, AuditError
 from hinode.trust.audit.chain import EMPTY, Entry, Head, follow
 from hinode.trust.audit.verification import Payload, Report, verify
 
@@ -37,9 +37,15 @@ def advance(database: Database, folder: Path) -> Anchor | None:
         OutputError: the head cannot be written, such as on a full disk; the log is whole nevertheless.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    sign, public_key = anchors.open_key(folder)
     path = folder / HEAD_FILE
+
+    def sign_empty(sign: anchors.Sign, public_key: str) -> None:
+        # Before the key is there: a key without a head tells that the head was removed, and no crash says so.
+        if not path.exists():
+            anchors.write(path, anchors.advance(None, EMPTY, sign, public_key))
+
     with FileLock(folder / f".{HEAD_FILE}.lock"):
+        sign, public_key = anchors.open_key(folder, sign_empty)
         before = anchors.read(path)
         head = before.head if before else EMPTY
         with database.read() as connection:
@@ -59,7 +65,8 @@ def check(database: Database, folder: Path) -> Report:
     before = anchors.read(folder / HEAD_FILE)
     with database.read() as connection:
         stored = log.stored_head(connection)
-        return verify(log.read(connection), before, stored)
+        signed_before = (folder / KEY_FILE).exists()
+        return verify(log.read(connection), before, stored, expect_anchor=signed_before)
 
 
 def export(database: Database, folder: Path, path: Path) -> int:

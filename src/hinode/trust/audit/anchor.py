@@ -130,10 +130,11 @@ def write(path: Path, anchor: Anchor) -> None:
         part.write_text(json.dumps(anchor.as_json(), indent=1) + "\n", encoding="utf-8")
 
 
-def open_key(folder: Path) -> tuple[Sign, str]:
+def open_key(folder: Path, prepare: Callable[[Sign, str], None] = lambda sign, key: None) -> tuple[Sign, str]:
     """The signing function and the public key of an installation, which are made the first time.
 
     The key is readable by its owner only. Of two processes that make one at once, both get the same.
+    `prepare` is called with a new key before it is there.
 
     Raises:
         AuditError: the key cannot be read or written.
@@ -147,6 +148,7 @@ def open_key(folder: Path) -> tuple[Sign, str]:
             part = folder / f".{KEY_FILE}.{os.getpid()}"
             part.touch(mode=0o600)
             part.write_bytes(data)
+            prepare(key.sign, _public(key))
             try:
                 os.link(part, path)  # unlike a renaming, it never replaces the key of another process
             except FileExistsError:
@@ -159,5 +161,8 @@ def open_key(folder: Path) -> tuple[Sign, str]:
         raise AuditError(message, "restore it from a backup") from error
     if not isinstance(loaded, Ed25519PrivateKey):
         raise AuditError(f"the key {path} is not an Ed25519 key", "restore it from a backup")
-    public = loaded.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return loaded.sign, public.decode()
+    return loaded.sign, _public(loaded)
+
+
+def _public(key: Ed25519PrivateKey) -> str:
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
