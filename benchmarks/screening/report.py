@@ -102,9 +102,7 @@ def main(words: list[str]) -> None:
         "policy": policy.version,
         "prompts": total.total,
         "recall": round(total.share, 4),
-        "recall_reserved": round(shares["phrase"]["reserved"].share, 4)
-        if "reserved" in shares["phrase"]
-        else None,
+        "recall_reserved": round(reserved.share, 4) if reserved else None,
         "near_misses": near_total,
         "overblock": round(sum(share.stopped for share in near) / near_total, 4),
         "overblock_with_own_sets": round(

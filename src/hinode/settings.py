@@ -139,6 +139,11 @@ class Settings:
         return self.home / "policy.yaml"
 
     @property
+    def trust(self) -> Path:
+        """Folder of the keys and signed statements of this installation."""
+        return self.home / "trust"
+
+    @property
     def logs(self) -> Path:
         """Folder of the tracebacks of faults."""
         return self.home / "logs"

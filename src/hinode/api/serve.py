@@ -19,6 +19,7 @@ from hinode.api.context import Context
 from hinode.api.server import BACKLOG, Server
 from hinode.engines.remote import upstreams
 from hinode.errors import BadInput, HinodeError, quote
+from hinode.jobs.audit.anchoring import advance
 from hinode.jobs.capacity.ray.executor import RayExecutor
 from hinode.jobs.executors import LocalExecutor
 from hinode.jobs.files.checkpoints import part_digests
@@ -194,7 +195,7 @@ def _opened(settings: Settings) -> Iterator[Database]:
 
 
 def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask]:
-    clock = context.clock
+    clock, database, trust = context.clock, context.store.database, context.settings.trust
     return [
         PeriodicTask("requeueing jobs of silent workers", 1.0, _reaper(context.store, clock)),
         PeriodicTask("delivering webhooks", 0.5, lambda: deliverer.run_due(clock())),
@@ -209,6 +210,7 @@ def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask
         PeriodicTask("entering fingerprints of videos", 5.0, context.copies.enter_new),
         PeriodicTask("advancing notices of takedown", 60.0, lambda: advance_takedowns(context)),
         PeriodicTask("finishing deletions of projects", 300.0, lambda: finish_deletions(context)),
+        PeriodicTask("signing the head of the audit log", 5.0, lambda: advance(database, trust)),
         PeriodicTask("removing unreferenced files", 300.0, lambda: sweep(context)),
     ]
 

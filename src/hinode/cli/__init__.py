@@ -12,6 +12,7 @@ import typer
 
 from hinode import __version__
 from hinode.cli import (
+    audit,
     backup,
     budgets,
     capacity,
@@ -75,6 +76,7 @@ GROUPS = {
     "Serve": {
         "budgets": budgets.budgets,
         "credits": credits.credits,
+        "audit": audit.audit,
         "jobs": jobs.jobs,
         "keys": tenants.keys,
         "policy": screening.policy,

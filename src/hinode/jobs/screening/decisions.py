@@ -12,11 +12,13 @@ from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
 from hinode.jobs import ids
+from hinode.jobs.audit import log
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row
 from hinode.records.tables import jobs
 from hinode.records.tables import screening_decisions as decisions
+from hinode.trust.audit.chain import Event
 from hinode.trust.screening.verdict import Action, Finding, Verdict
 
 PREFIX = "decision_"
@@ -152,6 +154,8 @@ class Decisions:
                 "reviewed_at": self.clock(),
             }
             connection.execute(decisions.update().where(decisions.c.id == decision_id).values(**values))
+            event = Event(f"review.{outcome}", reviewer, decision_id, {"note": note})
+            log.record(connection, event, self.clock())
             return _find(connection, decision_id)
 
 

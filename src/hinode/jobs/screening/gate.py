@@ -9,12 +9,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from hinode.errors import BadInput, HinodeError
+from hinode.jobs.audit import log
 from hinode.jobs.job import Draft
 from hinode.jobs.screening import decisions
 from hinode.jobs.screening.decisions import Outcome
 from hinode.records.database import Database
 from hinode.records.tables import jobs, parents
 from hinode.request import Request
+from hinode.trust.audit.chain import Event
 from hinode.trust.screening import requests
 from hinode.trust.screening.policy import Policy, builtin
 from hinode.trust.screening.screener import screen
@@ -23,6 +26,8 @@ from hinode.trust.screening.verdict import Action, ModerationBlocked, Text, Verd
 MAX_ANCESTORS = 200
 """Videos of a remix chain whose prompts are read."""
 
+POLICY_EVENT = "policy.in_force"
+
 AllowedNames = Callable[[str, list[str]], Mapping[str, Collection[str]]]
 """The names that a project may use, by category, of the characters that a request refers to."""
 
@@ -30,6 +35,12 @@ AllowedNames = Callable[[str, list[str]], Mapping[str, Collection[str]]]
 def attested(project_id: str, names: list[str]) -> Mapping[str, Collection[str]]:
     """See `trust.screening.requests.attested`."""
     return requests.attested(names)
+
+
+class PolicyError(HinodeError):
+    """The policy of the operator cannot be used, so nothing passes."""
+
+    code = "policy"
 
 
 class Gate:
@@ -53,6 +64,7 @@ class Gate:
         self.clock = clock
         self.policy = policy
         self.allowed_names = allowed_names
+        self._noted = ""  # version of the policy that the audit log has as the one in force
 
     def check(
         self,
@@ -75,8 +87,13 @@ class Gate:
         Raises:
             ModerationBlocked: it is not allowed, or has to be reviewed first. The decision is recorded, and
                 nothing else was done.
+            PolicyError: the policy cannot be used.
         """
-        policy = self.policy()
+        try:
+            policy = self.policy()
+        except BadInput as error:  # which is no fault of the request
+            raise PolicyError(error.message, error.remedy) from error
+        self._note(policy)
         texts = requests.texts_of(request)
         chain = self._ancestors(project_id, sources)
         ancestors = [*chain, *context]
@@ -123,6 +140,14 @@ class Gate:
             if before is not None and before.policy == verdict.policy:
                 decision_id = before.id
             else:
+                facts = {
+                    "project": project_id,
+                    "action": verdict.action.name.lower(),
+                    "categories": list(verdict.categories),
+                    "rules": [finding.rule for finding in verdict.findings],
+                    "policy": verdict.policy,
+                    "texts": digest,
+                }
                 decision_id = decisions.insert(
                     connection,
                     verdict,
@@ -132,7 +157,20 @@ class Gate:
                     digest=digest,
                     text=None if grave else "\n".join(dict.fromkeys(shown)),
                 )
+                event = Event("screening.stopped", key_id or "system", decision_id, facts)
+                log.record(connection, event, self.clock())
         raise ModerationBlocked(verdict, requests.titles(policy, verdict), appeal=decision_id)
+
+    def _note(self, policy: Policy) -> None:
+        """Enter in the audit log that another policy has come into force; its first request does it."""
+        if policy.version == self._noted:
+            return
+        with self.database.write() as connection:
+            if log.last_subject(connection, POLICY_EVENT) != policy.version:
+                facts = {"rules": len(policy.rules), "categories": sorted(policy.categories)}
+                event = Event(POLICY_EVENT, "system", policy.version, facts)
+                log.record(connection, event, self.clock())
+        self._noted = policy.version
 
     def _ancestors(self, project_id: str, sources: Collection[str]) -> list[str]:
         """Prompts of videos and of all that they were made from, the oldest first; deleted ones too, since

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
+from hinode.jobs.audit import log
 from hinode.jobs.ids import make as make_id
 from hinode.jobs.ids import parse_name
 from hinode.jobs.tenants.tenant import (
@@ -34,6 +35,7 @@ from hinode.records.rows import count_rows, first_row
 from hinode.records.tables import api_keys, organisations, projects
 from hinode.rights import attestations
 from hinode.rights.people import OPERATOR
+from hinode.trust.audit.chain import Event
 
 FIRST_NAME = "default"
 """Name of the first organisation, project and key."""
@@ -97,7 +99,10 @@ class Tenants:
                 project_id = self._first_project(connection)
             else:
                 project_id = self._find_project(connection, project).id
-            return self._insert_key(connection, name, project_id, checked, requests_per_minute)
+            key = self._insert_key(connection, name, project_id, checked, requests_per_minute)
+            facts = {"name": name, "project": project_id, "scopes": sorted(checked)}
+            self._record(connection, "key.created", key.id, facts)
+            return key
 
     def all_keys(self) -> list[Key]:
         """Every key, revoked ones too, the oldest first."""
@@ -136,6 +141,8 @@ class Tenants:
         )
         with self.database.write() as connection:
             row = first_row(connection, revoke)
+            if row is not None:
+                self._record(connection, "key.revoked", key_id, {"project": row["project_id"]})
         if row is None:
             message = f"there is no key {quote(key_id)}"
             remedy = "give an id that `hinode keys list` shows, not the key itself"
@@ -182,7 +189,9 @@ class Tenants:
             elif not count_rows(connection, organisations.c.id == organisation_id):
                 message = f"there is no organisation {quote(organisation_id)}"
                 raise BadInput(message, "leave it out for the first one", field="organisation")
-            return self._insert_project(connection, name, organisation_id, limits or Limits(), local_only)
+            project = self._insert_project(connection, name, organisation_id, limits or Limits(), local_only)
+            self._record(connection, "project.created", project.id, {"name": name})
+            return project
 
     def projects(self) -> list[Project]:
         """Every project that was not deleted, the oldest first."""
@@ -206,6 +215,9 @@ class Tenants:
             after = replace(before, limits=change(before.limits))
             update = sa.update(projects).where(projects.c.id == before.id)
             connection.execute(update.values(**asdict(after.limits)))
+            # As text, since numbers with fractions have no single form in JSON.
+            limits = {name: str(value) for name, value in asdict(after.limits).items()}
+            self._record(connection, "project.limits_changed", before.id, limits)
         return after
 
     def project(self, project: str | None) -> Project:
@@ -249,6 +261,8 @@ class Tenants:
             if changes:
                 update = projects.update().where(projects.c.id == project_id)
                 connection.execute(update.values(**changes))
+                facts = {name: str(value) for name, value in changes.items()}
+                self._record(connection, "project.changed", project_id, facts)
             return self._find_project(connection, project_id)
 
     def first_start(self) -> str | None:
@@ -270,6 +284,9 @@ class Tenants:
             return self._insert_key(connection, FIRST_NAME, project_id, SCOPES, None).key
 
     # Inside a transaction
+
+    def _record(self, connection: Connection, kind: str, subject: str, facts: dict[str, Any]) -> None:
+        log.record(connection, Event(kind, "operator", subject, facts), self.clock())
 
     def _lock_tenants(self, connection: Connection) -> None:
         """Keep other processes from making tenants until the end; SQLite has one writer anyway."""

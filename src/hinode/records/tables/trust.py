@@ -33,7 +33,7 @@ audit_log = Table(
     metadata,
     # Rows are never changed or deleted; triggers see to that.
     Column("number", BigInteger, primary_key=True, autoincrement=False),  # from 1, without gaps
-    Column("at", Float(53), nullable=False),
+    Column("at", BigInteger, nullable=False),  # microseconds since 1970: an integer is hashed in one form
     Column("kind", String(64), nullable=False),  # such as "key.created"
     Column("actor", String(200), nullable=False),  # who did it: a key, a session, "operator", "system"
     Column("subject", String(200), nullable=False),  # what it was done to: an id

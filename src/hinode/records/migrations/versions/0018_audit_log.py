@@ -17,7 +17,7 @@ def upgrade() -> None:
     op.create_table(
         "audit_log",
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("at", sa.Float(precision=53), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("kind", sa.String(length=64), nullable=False),
         sa.Column("actor", sa.String(length=200), nullable=False),
         sa.Column("subject", sa.String(length=200), nullable=False),

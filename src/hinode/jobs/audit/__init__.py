@@ -1,0 +1,1 @@
+"""The audit log in the database: its only writer, its signed head, and its export."""

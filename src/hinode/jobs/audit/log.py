@@ -1,0 +1,88 @@
+"""The writer of the audit log: one function, in the transaction of what is recorded."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from hinode.records.rows import first_row, insert_into
+from hinode.records.tables import audit_head, audit_log, audit_payloads
+from hinode.trust.audit.chain import EMPTY, SALT_BYTES, Entry, Event, Head, append
+from hinode.trust.audit.verification import Payload
+
+MICRO = 1_000_000
+PAGE = 1000
+ONLY = 1  # number of the row of `audit_head`
+
+
+def record(connection: Connection, event: Event, now: float | None = None) -> Entry:
+    """Write an event to the log, in the caller's transaction: the entry exists exactly if what it tells of
+    happened.
+
+    Writers wait for each other until their transactions end, so call it late in one.
+
+    Args:
+        connection: in a transaction that may write.
+        event: its payload holds what may have to be erased, such as names.
+        now: seconds since 1970; by default the present time.
+    """
+    # The row is made first, so that it can be locked: two writers would continue the same entry else.
+    start = insert_into(connection, audit_head).values(number=ONLY, count=EMPTY.count, hash=EMPTY.hash)
+    connection.execute(start.on_conflict_do_nothing())
+    row = first_row(connection, sa.select(audit_head).where(audit_head.c.number == ONLY).with_for_update())
+    assert row is not None
+    at = int((time.time() if now is None else now) * MICRO)
+    salt = secrets.token_bytes(SALT_BYTES)
+    entry, payload = append(Head(row["count"], row["hash"], at), event, at, salt)
+    values = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
+    connection.execute(audit_log.insert().values(**values))
+    connection.execute(
+        audit_payloads.insert().values(number=entry.number, salt=salt, payload=payload.decode())
+    )
+    connection.execute(audit_head.update().values(count=entry.number, hash=entry.hash))
+    return entry
+
+
+def erase(connection: Connection, subject: str) -> int:
+    """Erase the payloads of all entries about a subject, and enter that this was done; returns how many. The
+    entries themselves stay, so the chain does."""
+    numbers = sa.select(audit_log.c.number).where(audit_log.c.subject == subject)
+    count = connection.execute(audit_payloads.delete().where(audit_payloads.c.number.in_(numbers))).rowcount
+    record(connection, Event("payloads.erased", "system", subject, {"count": count}))
+    return count
+
+
+def stored_head(connection: Connection) -> Head | None:
+    """The head that stands beside the log in the database, without its time."""
+    row = first_row(connection, sa.select(audit_head).where(audit_head.c.number == ONLY))
+    return Head(row["count"], row["hash"], 0) if row else None
+
+
+def last_subject(connection: Connection, kind: str) -> str | None:
+    """The subject of the last event of a kind."""
+    query = sa.select(audit_log.c.subject).where(audit_log.c.kind == kind)
+    return connection.scalar(query.order_by(audit_log.c.number.desc()).limit(1))
+
+
+def read(connection: Connection, first: int = 0) -> Iterator[tuple[Entry, Payload | None]]:
+    """The entries from number `first` on with their payloads, in the order of their numbers."""
+    join = audit_log.outerjoin(audit_payloads, audit_payloads.c.number == audit_log.c.number)
+    query = sa.select(audit_log, audit_payloads.c.salt, audit_payloads.c.payload).select_from(join)
+    number = first - 1
+    while True:
+        page = query.where(audit_log.c.number > number).order_by(audit_log.c.number).limit(PAGE)
+        rows = connection.execute(page).mappings().all()
+        for row in rows:
+            number = row["number"]
+            payload = None if row["salt"] is None else Payload(bytes(row["salt"]), row["payload"].encode())
+            yield _entry(row), payload
+        if len(rows) < PAGE:
+            return
+
+
+def _entry(row: sa.RowMapping) -> Entry:
+    return Entry(**{name: row[name] for name in Entry.__dataclass_fields__})
