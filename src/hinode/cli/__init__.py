@@ -26,6 +26,7 @@ from hinode.cli import (
     storyboard,
     tenants,
     train,
+    trust,
     upstreams,
     users,
 )
@@ -69,6 +70,7 @@ GROUPS = {
         "keys": tenants.keys,
         "projects": tenants.projects,
         "status": status.status,
+        "trust": trust.trust,
         "users": users.users,
         "workers": serve.workers,
     },
