@@ -69,6 +69,7 @@ from hinode.records.database import Database
 from hinode.rights.people import Person
 from hinode.rights.receipts import Signer
 from hinode.settings import Settings
+from hinode.trust.provenance.marking import Marking
 from hinode.trust.screening.policy import load
 
 P = ParamSpec("P")
@@ -145,7 +146,8 @@ class Context:
         self.forecast = Forecast(database, self.objects, Quotes(settings, database, clock), clock)
         self.admission = Admission(self.catalogue, self.inputs, PoolRoutes(settings, self.forecast))
         self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)
-        self.conversions = Conversions(database, self.objects)
+        self.marking = Marking(settings)
+        self.conversions = Conversions(database, self.objects, self.marking)
         self.queue = ProjectQueue(database, clock)
         self.feed = Feed(ChangeReader(database, clock), self.eta)
         self.event_seconds = 0.5  # between two looks for changes that streams of events tell

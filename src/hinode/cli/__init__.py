@@ -33,6 +33,7 @@ from hinode.cli import (
     storyboard,
     tenants,
     train,
+    trust,
     upstreams,
     users,
 )
@@ -83,6 +84,7 @@ GROUPS = {
         "projects": tenants.projects,
         "review": screening.review,
         "status": status.status,
+        "trust": trust.trust,
         "users": users.users,
         "workers": serve.workers,
     },

@@ -97,7 +97,7 @@ def render(request: Request, clip: ClipOptions) -> None:
         else:
             engine = directing.get(request.engine, clip.settings, capabilities)
             policy = load(clip.settings.policy)
-            result = pipeline.generate(request, engine, path, kind, watch, policy)
+            result = pipeline.generate(request, engine, path, kind, watch, policy, marking=clip.marking)
     record_run(request, clip.settings, result)
     if clip.as_json:
         values = result.as_json() | ({"routing": routing} if routing else {})
@@ -128,7 +128,8 @@ def _generate_pooled(
         try:
             engine = directing.get(request.engine, clip.settings)
             policy = load(clip.settings.policy)
-            return request, pipeline.generate(request, engine, path, kind, watch, policy), routing
+            result = pipeline.generate(request, engine, path, kind, watch, policy, marking=clip.marking)
+            return request, result, routing
         except NotAccepted as error:
             # A command tries every member once.
             step = record.move(routing, error.message, time.time(), created_at=-math.inf, refused=error.final)

@@ -34,6 +34,8 @@ from hinode.records.rows import count_rows, first_row
 from hinode.records.tables import artifacts, attempts, jobs, workers
 from hinode.request import MediaFile, Request
 from hinode.rights.fingerprint import Fingerprint
+from hinode.trust.provenance import marks
+from hinode.trust.provenance.authority import Authority
 from hinode.trust.screening.verdict import Verdict
 
 
@@ -291,6 +293,10 @@ class Store(Upkeep):
         with self.database.write() as connection:
             transitions.give_back(connection, lease.job, outcome, now)
 
+    def authority(self, lease: Lease) -> Authority | None:
+        """What signs the files of a leased job: None for the keys in the home of the worker."""
+        return None
+
     def postpone(self, lease: Lease, message: str) -> None:
         """Put the job back into its queue for a while, because its files could not be written.
 
@@ -344,6 +350,7 @@ class Store(Upkeep):
                 transitions.end(connection, job, Status.FAILED, now, *copies.BLOCKED_ERROR)
             else:
                 transitions.complete(connection, lease, files, provenance, now, now + retention)
+                marks.record_job(connection, lease.job.id, files, provenance, now)
                 if video and print_:
                     copies.enter(connection, video.digest, print_, now)
             if measured is not None:

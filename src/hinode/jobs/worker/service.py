@@ -16,6 +16,7 @@ from hinode.money import runs
 from hinode.records.database import DatabaseError
 from hinode.request import MediaFile
 from hinode.rights.fingerprint import Fingerprint
+from hinode.trust.provenance.authority import Authority
 
 
 class ServerAway(HinodeError):
@@ -99,6 +100,8 @@ class JobService(Protocol):
         measured: runs.Measured | None = None,
         fingerprint: Fingerprint | None = None,
     ) -> Lease | None: ...
+
+    def authority(self, lease: Lease) -> Authority | None: ...
 
     def fail(self, lease: Lease, code: str, message: str, *, final: bool) -> None: ...
 

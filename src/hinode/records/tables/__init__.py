@@ -78,7 +78,14 @@ from hinode.records.tables.status import (
     status_notes,
     status_probers,
 )
-from hinode.records.tables.trust import audit_head, audit_log, audit_payloads, screening_decisions
+from hinode.records.tables.trust import (
+    audit_head,
+    audit_log,
+    audit_payloads,
+    authorities,
+    marks,
+    screening_decisions,
+)
 from hinode.records.tables.webhooks import deliveries, delivery_attempts, events, webhook_endpoints
 
 __all__ = [
@@ -90,6 +97,7 @@ __all__ = [
     "audit_head",
     "audit_log",
     "audit_payloads",
+    "authorities",
     "batch_lines",
     "batches",
     "budget_charges",
@@ -113,6 +121,7 @@ __all__ = [
     "library",
     "library_tags",
     "likes",
+    "marks",
     "metadata",
     "one_time_tokens",
     "organisations",

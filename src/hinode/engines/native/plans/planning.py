@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import ValidationError
@@ -25,6 +26,7 @@ from hinode.media import formats
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
 from hinode.request import MAX_SEED, PLAN, PROMPT_CHARACTERS, Size
+from hinode.trust.provenance.statement import Drawn, Statement
 from hinode.world.book.picture.preview import render_plan
 from hinode.world.book.plan import MAX_SECONDS, LandPlan, ScenePlan, plan_of
 from hinode.world.book.reading import count_faults
@@ -34,6 +36,9 @@ from hinode.world.book.sounds.soundtrack import plan_sound
 from hinode.world.book.words.completion import complete, open_facts
 from hinode.world.book.words.language import BOOK
 from hinode.world.prompts.prompt import ParsedPrompt, parse
+
+if TYPE_CHECKING:
+    from hinode.trust.provenance.marking import Marking
 
 MIN_SIDE, MAX_SIDE, MAX_ASPECT = 16, 4096, 4.0
 PREVIEW_SIDE, PREVIEW_FPS = 640, Fraction(24)
@@ -116,9 +121,10 @@ def exclude(prompt: str, negative_prompt: str) -> str:
     return ", no ".join([prompt, *filter(None, parts)])
 
 
-def write_preview(planned: PlannedClip, size: Size, path: Path) -> None:
-    """Write the book's own drawing of a plan, at most `PREVIEW_SIDE` pixels long, with its sound where the
-    format has any; the format follows from the ending.
+def write_preview(planned: PlannedClip, size: Size, path: Path, *, marking: Marking) -> None:
+    """Write the book's own drawing of a plan, signed, at most `PREVIEW_SIDE` pixels long.
+
+    The format follows from the ending; one that can hold sound gets that of the plan.
 
     Raises:
         BadInput: no format has the ending.
@@ -140,9 +146,11 @@ def write_preview(planned: PlannedClip, size: Size, path: Path) -> None:
     label = Label(
         "preview of a plan",
         "Drawn from a plan by the picture book itself; no model drew it.",
-        planned.as_json(),
+        planned.as_json() if marking.embed_prompt else {"plan": plan.model_dump(mode="json")},
     )
-    formats.write(kind, path, frames(), (width, height), timeline, label, sound)
+    statement = Statement(Drawn.BY_RULES, "plan")
+    seal = partial(marking.sign, statement=statement)
+    formats.write(kind, path, frames(), (width, height), timeline, label, sound, seal)
 
 
 def read_plan(text: str, seconds: float) -> ScenePlan:

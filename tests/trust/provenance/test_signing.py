@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hinode.clip import Provenance
+from hinode.request import Reference, Request, Segment
+from hinode.trust.provenance import timestamps
+from hinode.trust.provenance.authority import Authority, open_authority
+from hinode.trust.provenance.ingredients import State
+from hinode.trust.provenance.signing import sign
+from hinode.trust.provenance.statement import Drawn, Ingredient, Relation, Statement, source_type, state_clip
+from tests.manifests import read_manifest
+
+SECRET = "a prompt that nobody may read"
+STATEMENT = Statement(Drawn.ALL, engine="native", model="book", licence="Apache-2.0")
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "picture.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.gif", "a.tiff"])
+def test_a_file_of_any_format_is_signed(
+    tmp_path: Path, picture: Path, authority: Authority, name: str
+) -> None:
+    path = tmp_path / name
+    Image.open(picture).save(path)
+    mark = sign(path, STATEMENT, authority)
+    read = read_manifest(path, authority)
+    assert (read.state, read.label, read.actions) == ("Trusted", mark.label, ["c2pa.created"])
+    assert read.source_types == {"trainedAlgorithmicMedia"}
+    assert read.assertion("org.hinode.generation")["model"] == "book"
+    assert (mark.sidecar is not None) == (name == "a.tiff")
+    assert mark.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_watermark_is_bound(picture: Path, authority: Authority) -> None:
+    sign(picture, Statement(Drawn.ALL, watermark_id="6f1e"), authority)
+    read = read_manifest(picture, authority)
+    assert read.state == "Trusted"
+    assert read.actions == ["c2pa.created", "c2pa.watermarked.bound"]
+    assert read.assertion("c2pa.soft-binding")["blocks"][0]["value"] == "6f1e"
+
+
+@pytest.mark.parametrize("fault", ["none", "tampered", "untrusted", "unsigned", "missing"])
+def test_the_faults_of_a_parent_are_reported_and_its_manifest_is_kept(
+    tmp_path: Path, picture: Path, authority: Authority, fault: str
+) -> None:
+    parent = tmp_path / "parent.png"
+    parent.write_bytes(picture.read_bytes())
+    others = open_authority(tmp_path / "others")
+    label = ""
+    if fault != "unsigned":
+        label = sign(parent, STATEMENT, others if fault == "untrusted" else authority).label
+    if fault == "tampered":
+        content = bytearray(parent.read_bytes())
+        content[-30] ^= 1
+        parent.write_bytes(content)
+    if fault == "missing":
+        parent.unlink()
+    item = Ingredient("source", "0" * 64, "image/png", Relation.PARENT, parent, is_kept=True)
+    mark = sign(picture, Statement(Drawn.SOME, "edit", ingredients=(item,)), authority)
+    states = {
+        "none": State.TRUSTED,
+        "tampered": State.INVALID,
+        "untrusted": State.UNTRUSTED,
+        "unsigned": State.NONE,
+        "missing": State.UNREAD,
+    }
+    assert mark.ingredients[0].state is states[fault]
+    read = read_manifest(picture, authority)
+    assert read.state == "Trusted"
+    assert read.actions == ["c2pa.opened", "c2pa.edited"]
+    assert read.ingredients[0]["relationship"] == "parentOf"
+    if fault not in ("unsigned", "missing"):
+        assert label in read.manifests
+
+
+def test_the_source_type_follows_from_what_was_drawn_and_what_is_kept() -> None:
+    generated, composite = "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"
+    assert source_type(Drawn.ALL, []) == generated
+    assert source_type(Drawn.SOME, [None]) == composite
+    assert source_type(Drawn.SOME, [generated]) == generated
+    assert source_type(Drawn.NOTHING, [None]) is None
+    assert source_type(Drawn.NOTHING, ["digitalCapture"]) is None
+    assert source_type(Drawn.NOTHING, [generated]) == generated
+    assert source_type(Drawn.NOTHING, [generated, None]) == composite
+
+
+@pytest.mark.parametrize("answer", ["refused", "silent"])
+def test_a_dead_time_authority_blocks_no_file(
+    picture: Path, authority: Authority, answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timestamps, "TRIAL_SECONDS", 0.3)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        if answer == "silent":
+            listener.listen()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/tsr"
+        mark = sign(picture, STATEMENT, dataclasses.replace(authority, time_authority=address))
+    assert not mark.is_timestamped
+    assert read_manifest(picture, authority).state == "Trusted"
+
+
+def segment(keep: str = "", **more: Any) -> Segment:
+    return Segment(1.0, keep=keep, **more)
+
+
+@pytest.mark.parametrize(
+    ("operation", "roles", "segments", "drawn", "relations"),
+    [
+        ("generate", (), (), Drawn.ALL, []),
+        ("generate", ("first_frame", "character"), (), Drawn.ALL, ["inputTo", "inputTo"]),
+        ("remix", ("source",), (), Drawn.ALL, ["parentOf"]),
+        ("edit", ("source",), (), Drawn.ALL, ["parentOf"]),
+        ("edit", ("source", "mask"), (), Drawn.SOME, ["parentOf", "inputTo"]),
+        ("extend", ("source",), (), Drawn.SOME, ["parentOf"]),
+        ("extend", ("source",), (segment("0"), segment()), Drawn.SOME, ["parentOf"]),
+        ("retake", ("source",), (segment("0"), segment(), segment("0")), Drawn.SOME, ["parentOf"]),
+        (
+            "blend",
+            ("source", "source"),
+            (segment("0"), segment(), segment("1")),
+            Drawn.SOME,
+            ["parentOf", "componentOf"],
+        ),
+        ("recut", ("source",), (segment("0"),), Drawn.NOTHING, ["parentOf"]),
+        ("storyboard", ("source",), (segment("0"),), Drawn.NOTHING, ["parentOf"]),
+    ],
+)
+def test_what_was_done_follows_from_the_request(
+    operation: str, roles: tuple[str, ...], segments: tuple[Segment, ...], drawn: Drawn, relations: list[str]
+) -> None:
+    references = tuple(Reference(role, str(number), "video/mp4") for number, role in enumerate(roles))
+    request = Request(SECRET, operation=operation, references=references, segments=segments)
+    statement = state_clip(request, Provenance("native", "book", 1, 2, (64, 36)))
+    assert statement.drawn is drawn
+    assert [item.relation for item in statement.ingredients] == relations
+    assert (statement.model == "book") == (drawn is not Drawn.NOTHING)
+    assert SECRET not in repr(statement)
