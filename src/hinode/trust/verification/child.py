@@ -6,7 +6,7 @@ a socket is a file too. The program imports nothing of Hinode, so that it starts
 
 Standard input is the file. The argument is a JSON object: `sidecar` is the number of an open file or null,
 `anchors` are certificates as PEM, and the rest are limits. Two lines of JSON are written: the facts of the
-file itself, and then what the C2PA reader says. A process that dies in that reader has written the first line.
+file itself, and then what the C2PA reader says. A process that dies in that reader has written the first.
 """
 
 from __future__ import annotations

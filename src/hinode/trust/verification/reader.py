@@ -126,9 +126,10 @@ def _opened(path: Path, field: str) -> Iterator[IO[bytes]]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise BadInput(f"{name} cannot be read: {reason}", "name a file", field=field) from error
-    with open(number, "rb") as file:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise BadInput(f"{name} is not a file", "name a video or a picture", field=field)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise BadInput(f"{name} is not a file", "name a video or a picture", field=field)
+    with os.fdopen(number, "rb") as file:
         yield file
 
 
