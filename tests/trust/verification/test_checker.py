@@ -69,8 +69,8 @@ def test_it_refuses_others(
 def test_both_checkers_agree_on_single_bits(
     check: Check, signed: bytes, roots: list[x509.Certificate]
 ) -> None:
-    """What this checker accepts is trusted; what it alone refuses has another bit in the names of the boxes of
-    the record, which no signature covers and which the library passes over."""
+    """What this checker accepts is trusted; what it alone refuses has another bit in the names of the boxes
+    of the record, which no signature covers and which the library passes over."""
     chance = random.Random(7)
     start = find_box(signed, b"uuid")
     end = find_box(signed, b"moov") - 8
