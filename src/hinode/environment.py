@@ -22,6 +22,7 @@ MAX_THREADS = 1024
 MAX_PROBE_SECONDS = 20.0
 """Between two probes, so that a failure shows within a minute though a probe may take half of it."""
 MAX_SECONDS = 100 * 366 * 86400.0
+MIN_SECRET_LENGTH, MAX_SECRET_LENGTH = 32, 1000
 OF_BUCKETS = ("store_endpoint", "store_public_endpoint", "store_cache", "store_cache_gb")
 
 
@@ -160,6 +161,21 @@ def _smtp_url(text: str) -> str:
     return text
 
 
+def _secret(text: str) -> str:
+    if not MIN_SECRET_LENGTH <= len(text) <= MAX_SECRET_LENGTH:
+        remedy = f"give {MIN_SECRET_LENGTH} to {MAX_SECRET_LENGTH} random characters"
+        # Not a ValueError, after which the sentence would repeat the value.
+        message = f"HINODE_TRUST_SECRET has {len(text)} characters"
+        raise BadInput(message, remedy, field="HINODE_TRUST_SECRET")
+    return text
+
+
+def _time_authority(text: str) -> str:
+    if re.fullmatch(r"https?://[\w.-]{1,253}(:[0-9]{1,5})?(/[\w./~-]{0,500})?", text, re.ASCII) is None:
+        raise ValueError("write it like http://timestamp.example.com/tsr")
+    return text
+
+
 def _address(name: str) -> BeforeValidator:
     return BeforeValidator(partial(_endpoint, name=name))
 
@@ -200,4 +216,9 @@ class Variables(Input):
     status_mail: Annotated[tuple[str, ...], BeforeValidator(_recipients)] | None = None
     status_seconds: Annotated[_Decimal, Field(ge=1, le=MAX_PROBE_SECONDS)] | None = None
     worker_token: str | None = None
+    embed_prompt: _Switch | None = None
+    trust_secret: Annotated[str, BeforeValidator(_secret)] | None = None
+    trust_signer: str | None = None
+    trust_certificates: _Folder | None = None
+    time_authority: Annotated[str, BeforeValidator(_time_authority)] | None = None
     testcard_step_seconds: Annotated[_Decimal, Field(ge=0)] | None = None

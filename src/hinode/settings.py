@@ -62,6 +62,14 @@ class Settings:
         status_mail: addresses that incidents are mailed to. `HINODE_STATUS_MAIL`, separated by commas.
         status_seconds: between two probes of a component. `HINODE_STATUS_SECONDS`, 15.
         worker_token: with which `hinode worker --server` acts, or "". `HINODE_WORKER_TOKEN`.
+        embed_prompt: whether a file says the prompt that it was made from. `HINODE_EMBED_PROMPT`, 0.
+        trust_secret: what the keys that sign files are encrypted by; "" for a random one in `home`. Servers
+            of one database share it. `HINODE_TRUST_SECRET`.
+        trust_signer: command that signs what it reads with ES256, instead of a key of this machine, or "".
+            `HINODE_TRUST_SIGNER`.
+        trust_certificates: PEM file with the certificates of that signer, the leaf first and the root last.
+            `HINODE_TRUST_CERTIFICATES`.
+        time_authority: address of an RFC 3161 time-stamping authority, or "". `HINODE_TIME_AUTHORITY`.
         testcard_step_seconds: duration of one step of the engine testcard. `HINODE_TESTCARD_STEP_SECONDS`, 0.
     """
 
@@ -91,6 +99,11 @@ class Settings:
     status_mail: tuple[str, ...] = ()
     status_seconds: float = 15.0
     worker_token: str = field(default="", repr=False)
+    embed_prompt: bool = False
+    trust_secret: str = field(default="", repr=False)
+    trust_signer: str = ""
+    trust_certificates: Path | None = None
+    time_authority: str = ""
     testcard_step_seconds: float = 0.0
 
     def __post_init__(self) -> None:

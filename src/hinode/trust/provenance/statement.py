@@ -1,0 +1,173 @@
+"""What is said about a file: what was done, with which model, from which other files.
+
+The values hold no prompt, path, address or name of a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from hinode.clip import Provenance
+from hinode.request import CONTEXT_VIDEO, MASK, SOURCE, Reference, Request
+
+IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+
+SOURCE_TYPES = frozenset(
+    [
+        "algorithmicMedia",
+        "algorithmicallyEnhanced",
+        "composite",
+        "compositeCapture",
+        "compositeSynthetic",
+        "compositeWithTrainedAlgorithmicMedia",
+        "computationalCapture",
+        "dataDrivenMedia",
+        "digitalArt",
+        "digitalCapture",
+        "digitalCreation",
+        "humanEdits",
+        "minorHumanEdits",
+        "multiFrameComputationalCapture",
+        "negativeFilm",
+        "positiveFilm",
+        "print",
+        "screenCapture",
+        "softwareImage",
+        "trainedAlgorithmicMedia",
+        "virtualRecording",
+    ]
+)
+"""The names of IPTC's list of digital source types, https://cv.iptc.org/newscodes/digitalsourcetype/."""
+GENERATED, COMPOSITE = "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"
+
+
+class Drawn(StrEnum):
+    """How much of the picture a model has drawn."""
+
+    ALL = "all"
+    SOME = "some"
+    NOTHING = "nothing"
+
+
+class Relation(StrEnum):
+    """What an ingredient is to the file; the values are those of C2PA."""
+
+    PARENT = "parentOf"
+    COMPONENT = "componentOf"
+    INPUT = "inputTo"
+
+
+@dataclass(frozen=True)
+class Ingredient:
+    """A file that another was made from.
+
+    Attributes:
+        role: one of `request.ROLES`, or "clip".
+        digest: SHA-256 of the file in hexadecimal digits.
+        media_type: such as "video/mp4".
+        relation: what it is to the file.
+        path: of the file on this machine, or None if it is not there.
+        is_kept: whether some of its pictures are in the file as they are.
+    """
+
+    role: str
+    digest: str
+    media_type: str
+    relation: Relation
+    path: Path | None = None
+    is_kept: bool = False
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a manifest says.
+
+    Attributes:
+        drawn: how much of the picture a model has drawn.
+        operation: that of the request, or "convert", "still", "film".
+        engine, model: what has drawn, or "" for nothing.
+        licence: of the weights, or "".
+        ingredients: what the file was made from; at most one is the parent.
+        watermark_id: what the invisible watermark in the file carries, or None for a file without one.
+        source_types: digital source types of the ingredients that are kept, None for one that says nothing;
+            None to read them from the files.
+    """
+
+    drawn: Drawn
+    operation: str = "generate"
+    engine: str = ""
+    model: str = ""
+    licence: str = ""
+    ingredients: tuple[Ingredient, ...] = ()
+    watermark_id: str | None = None
+    source_types: tuple[str | None, ...] | None = None
+
+
+def source_type(drawn: Drawn, kept: Iterable[str | None]) -> str | None:
+    """The digital source type of a file, a name of IPTC's list, or None for what no model has touched.
+
+    Args:
+        drawn: how much a model has drawn.
+        kept: source types of the files whose pictures are kept; None for a recording, or what says nothing.
+    """
+    types = set(kept)
+    if drawn is Drawn.ALL or types == {GENERATED}:
+        return GENERATED
+    if drawn is Drawn.SOME or types & {GENERATED, COMPOSITE}:
+        return COMPOSITE
+    return None
+
+
+def how_much_is_drawn(request: Request) -> Drawn:
+    """How much of the picture a model draws for a request, by its segments, its references and operation."""
+    keeps = [bool(segment.keep) for segment in request.segments]
+    if keeps and all(keeps):
+        return Drawn.NOTHING
+    roles = {reference.role for reference in request.references}
+    in_part = any(keeps) or MASK in roles or CONTEXT_VIDEO in roles or request.operation == "extend"
+    return Drawn.SOME if in_part else Drawn.ALL
+
+
+def state_clip(request: Request, provenance: Provenance, *, watermark_id: str | None = None) -> Statement:
+    """The statement on a clip that was made for a request."""
+    drawn = how_much_is_drawn(request)
+    is_drawn = drawn is not Drawn.NOTHING
+    return Statement(
+        drawn,
+        request.operation,
+        engine=provenance.engine if is_drawn else "",
+        model=provenance.model if is_drawn else "",
+        licence=provenance.licence if is_drawn else "",
+        ingredients=_ingredients(request, drawn),
+        watermark_id=watermark_id,
+    )
+
+
+def state_copy(
+    operation: str, digest: str, media_type: str, path: Path, *, watermark_id: str | None = None
+) -> Statement:
+    """The statement on a file that shows the pictures of another one, such as a clip in another format."""
+    clip = Ingredient("clip", digest, media_type, Relation.PARENT, path, is_kept=True)
+    return Statement(Drawn.NOTHING, operation, ingredients=(clip,), watermark_id=watermark_id)
+
+
+def _ingredients(request: Request, drawn: Drawn) -> tuple[Ingredient, ...]:
+    """One for each file; the first one whose pictures are kept, or that is worked on, is the parent."""
+    kept = {digest for segment in request.segments for digest in (segment.keep, segment.onto) if segment.keep}
+    files: dict[str, Reference] = {}
+    for reference in sorted(request.references, key=lambda reference: reference.role != SOURCE):
+        files.setdefault(reference.digest, reference)
+    ingredients: list[Ingredient] = []
+    has_parent = False
+    for digest, reference in files.items():
+        is_kept = digest in kept or (drawn is Drawn.SOME and reference.role in (SOURCE, CONTEXT_VIDEO))
+        relation = Relation.INPUT
+        if reference.role == SOURCE or is_kept:
+            relation = Relation.COMPONENT if has_parent else Relation.PARENT
+            has_parent = True
+        path = Path(reference.path) if reference.path else None
+        ingredients.append(Ingredient(reference.role, digest, reference.media_type, relation, path, is_kept))
+    return tuple(ingredients)
