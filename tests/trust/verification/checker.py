@@ -1,8 +1,8 @@
 """A checker of MP4s with a C2PA manifest that is written from the specification alone, without its library.
 
-Sources: C2PA 2.4 (the manifest store in JUMBF, claims, hashed URIs, `c2pa.hash.bmff.v3`, embedding in files
-of ISO BMFF), ISO 19566-5 (JUMBF), RFC 9052 and 9360 (COSE_Sign1, x5chain), RFC 5280. It reads what a generator
-of video writes: manifests of the standard form, ES256, hashes by SHA-256, exclusions of boxes of the top level.
+Sources: C2PA 2.4 (the manifest store in JUMBF, claims, hashed URIs, `c2pa.hash.bmff.v3`, files of ISO BMFF),
+ISO 19566-5 (JUMBF), RFC 9052 and 9360 (COSE_Sign1, x5chain), RFC 5280. It reads what a generator of video
+writes: manifests of the standard form, ES256, hashes by SHA-256, exclusions of boxes of the top level.
 Whatever else it meets, it refuses.
 """
 
