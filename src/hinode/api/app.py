@@ -33,13 +33,24 @@ from hinode.api.queries import check_query
 from hinode.api.routes.accounts import members, passwords, project, session, webhook_endpoints
 from hinode.api.routes.documents import feed, shots, storyboards
 from hinode.api.routes.library import archives, characters, collections, entries, files, trash
-from hinode.api.routes.operations import batches, events, health, models, queue, status, worker_files, workers
+from hinode.api.routes.operations import (
+    batches,
+    events,
+    health,
+    models,
+    queue,
+    status,
+    verify,
+    worker_files,
+    workers,
+)
 from hinode.api.routes.videos import (
     captions,
     content,
     descriptions,
     plans,
     progress,
+    provenance,
     quotes,
     requests,
     videos,
@@ -57,6 +68,7 @@ ROUTERS = (
     content.router,
     captions.router,
     progress.router,
+    provenance.router,
     events.router,
     queue.router,
     plans.router,
@@ -82,6 +94,7 @@ ROUTERS = (
     shots.router,
     feed.router,
     feed.syndication_router,
+    verify.router,
     workers.router,
     worker_files.router,
 )

@@ -23,6 +23,7 @@ from hinode.api.requests.batch_wire import BatchWire
 from hinode.api.requests.inputs import Inputs
 from hinode.api.status.board import StatusBoard
 from hinode.api.streams.feed import Feed
+from hinode.api.verification.desk import VerificationDesk
 from hinode.errors import HinodeError
 from hinode.jobs.batches.batches import Batches
 from hinode.jobs.changes import ChangeReader
@@ -112,6 +113,7 @@ class Context:
         self.endpoints = Endpoints(database, self.outbound, clock)
         self.catalogue = Catalogue(settings, clock)
         self.inputs = Inputs(self.store, self.objects, self.uploads, self.characters, self.outbound)
+        self.verification = VerificationDesk(settings, self.objects, self.outbound)
         self.forecast = Forecast(database, self.objects, Quotes(settings, database, clock), clock)
         self.admission = Admission(self.catalogue, self.inputs, PoolRoutes(settings, self.forecast))
         self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)
