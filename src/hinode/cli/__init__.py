@@ -28,6 +28,7 @@ from hinode.cli import (
     train,
     upstreams,
     users,
+    verify,
 )
 from hinode.cli.command import ClipCommand, Command, CommandGroup
 from hinode.settings import thread_variables
@@ -62,6 +63,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         backup.restore,
     ),
     "Train": (train.train, evaluate.evaluate),
+    "Trust": (verify.verify,),
 }
 GROUPS = {
     "Serve": {

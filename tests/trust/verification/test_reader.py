@@ -29,7 +29,7 @@ from hinode.trust.verification.values import State
 from tests.trust.verification.conftest import Check
 from tests.trust.verification.signing import Studio, find_box
 
-QUICK, ALL = 25, 1000
+QUICK, ALL = 20, 1000
 SEED = 24
 MAX_PARENT_GROWTH = 64 << 20
 
@@ -255,6 +255,7 @@ def mutate(data: bytes, chance: random.Random) -> bytes:
     return data[:place] + size.to_bytes(4, "big") + data[place + 4 :]
 
 
+@pytest.mark.timeout(1800)  # a thousand processes, on a machine that may be busy
 @pytest.mark.parametrize("count", [QUICK, pytest.param(ALL, marks=pytest.mark.slow)])
 def test_damaged_files_never_crash_and_never_pass_for_trusted(
     tmp_path: Path, studio: Studio, signed: bytes, count: int
@@ -299,6 +300,6 @@ def test_a_gigabyte_is_read_in_bounded_memory(tmp_path: Path, signed: bytes) -> 
         file.write(signed)
         file.write((1).to_bytes(4, "big") + b"mdat" + (1 << 30).to_bytes(8, "big"))
         file.truncate(len(signed) + (1 << 30))
-    found = check_file(path, limits=Limits(memory_bytes=128 << 20, cpu_seconds=60))
+    found = check_file(path, limits=Limits(memory_bytes=128 << 20))
     assert found.verdict is State.TAMPERED
     assert found.size == len(signed) + (1 << 30)

@@ -18,6 +18,7 @@ MAX_ENTRIES = 100
 MAX_TEXT = 300
 JOINERS = "\u200c\u200d"
 """Which the writing of some languages needs."""
+WORST_FIRST = (State.TAMPERED, State.DAMAGED, State.UNKNOWN_SIGNER, State.TRUSTED)
 TRUSTED_SIGNER, UNTRUSTED_SIGNER = "signingCredential.trusted", "signingCredential.untrusted"
 
 
@@ -109,11 +110,7 @@ def _state(codes: Sequence[str], has_manifest: bool = True) -> State:
     """What failures say together: the worst counts."""
     if not has_manifest:
         return State.NONE
-    kinds = {_kind(code) for code in codes}
-    for state in (State.TAMPERED, State.DAMAGED, State.UNKNOWN_SIGNER):
-        if state in kinds:
-            return state
-    return State.TRUSTED
+    return min(map(_kind, codes), key=WORST_FIRST.index, default=State.TRUSTED)
 
 
 def _kind(code: str) -> State:
@@ -125,7 +122,8 @@ def _kind(code: str) -> State:
 
 
 def _findings(codes: Sequence[str]) -> Iterable[Finding]:
-    for code in codes:
+    """The failures in words, those that decide about the state first."""
+    for code in sorted(codes, key=lambda code: WORST_FIRST.index(_kind(code))):
         text = words.TAMPERED.get(code) or words.UNKNOWN_SIGNER.get(code) or words.NOTES.get(code)
         if text != words.NO_TEXT:
             yield Finding(code[:MAX_TEXT], text or f"{words.UNTOLD}: {code[:80]}")

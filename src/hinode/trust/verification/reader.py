@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +18,7 @@ from hinode.errors import BadInput, quote
 
 CHILD = Path(__file__).with_name("child.py")
 MAX_SIDECAR_BYTES = 64 << 20
+CPU_SECONDS_PER_GB, WAIT_SECONDS_PER_GB = 60, 600
 NEEDED = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """Variables without which an interpreter may not start."""
 NOT_FOUND = "ManifestNotFound"
@@ -31,8 +32,8 @@ class Limits:
 
     Attributes:
         memory_bytes: of address space.
-        cpu_seconds: of the processor.
-        wait_seconds: in all, on a busy machine.
+        cpu_seconds: of the processor, for a small file; `CPU_SECONDS_PER_GB` more for a large one.
+        wait_seconds: in all, on a busy machine; `WAIT_SECONDS_PER_GB` more for a large file.
         output_bytes: of what it finds.
         nice: by how much it steps back behind other processes.
     """
@@ -42,6 +43,13 @@ class Limits:
     wait_seconds: int = 90
     output_bytes: int = 16 << 20
     nice: int = 10
+
+    def for_size(self, size: int) -> Limits:
+        """Those for a file of so many bytes."""
+        more = size / 1e9
+        cpu_seconds = self.cpu_seconds + int(CPU_SECONDS_PER_GB * more)
+        wait_seconds = self.wait_seconds + int(WAIT_SECONDS_PER_GB * more)
+        return replace(self, cpu_seconds=cpu_seconds, wait_seconds=wait_seconds)
 
 
 @dataclass(frozen=True)
@@ -95,8 +103,8 @@ def read(path: Path, anchors: str = "", sidecar: Path | None = None, limits: Lim
         if beside and os.fstat(beside.fileno()).st_size > MAX_SIDECAR_BYTES:
             message = f"the sidecar has more than {MAX_SIDECAR_BYTES:,} bytes"
             raise BadInput(message, "name the file that came with the clip", field="sidecar")
-        lines = _run(file, anchors, beside, limits)
         size = os.fstat(file.fileno()).st_size
+        lines = _run(file, anchors, beside, limits.for_size(size))
     if not lines:
         return Reading(size, error=NO_ANSWER, has_sidecar=beside is not None)
     facts = lines[0]
@@ -136,7 +144,7 @@ def _opened(path: Path, field: str) -> Iterator[IO[bytes]]:
 def _run(file: IO[bytes], anchors: str, sidecar: IO[bytes] | None, limits: Limits) -> list[dict[str, Any]]:
     """The lines that the process wrote: none, one, or two."""
     options = {
-        **{name: getattr(limits, name) for name in limits.__dataclass_fields__},
+        **asdict(limits),
         "anchors": anchors,
         "sidecar": None if sidecar is None else sidecar.fileno(),
         "sidecar_bytes": MAX_SIDECAR_BYTES,
