@@ -180,9 +180,8 @@ def _findings_of_ingredients(manifest: Manifest) -> list[Finding]:
     return [
         Finding(
             INGREDIENT_FAULT,
-            f"{entry.title or 'a file that it was made from'} was "
-            + ("changed after it was signed" if entry.state is State.TAMPERED else "damaged")
-            + ", before this file was made from it",
+            f"a file that it was made from{f', {entry.title},' if entry.title else ''} had been "
+            + ("changed after it was signed" if entry.state is State.TAMPERED else "damaged"),
         )
         for entry in worst
     ]
