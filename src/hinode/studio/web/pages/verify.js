@@ -47,7 +47,13 @@ export function VerifyPage() {
   const [url, setUrl] = useState("");
   const heading = useRef(/** @type {HTMLHeadingElement | null} */ (null));
   const running = useRef(/** @type {AbortController | null} */ (null));
-  useEffect(() => heading.current?.focus(), [report]);
+  const returning = useRef(false);
+  useEffect(() => {
+    if (report) heading.current?.focus();
+    // The button that was pressed is gone.
+    else if (returning.current) document.getElementById("file")?.focus();
+    returning.current = false;
+  }, [report]);
 
   /** @param {string} label @param {import("../core/api.js").CallOptions} options */
   const check = async (label, options) => {
@@ -82,6 +88,7 @@ export function VerifyPage() {
   };
   const over = useDrop(take);
   const again = () => {
+    returning.current = true;
     setReport(null);
     setName("");
     setUrl("");
