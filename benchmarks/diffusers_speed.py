@@ -324,8 +324,15 @@ class ClipMaker:
         )
         stopwatch.enter("encode")
         clip = Clip(frames, family.fps, Provenance(BASELINE, FAMILY, 0, steps, size))
-        pipeline.finish(self._request(prompt), clip, path, "mp4")
+        pipeline.finish(self._request(prompt), clip, path, "mp4", marking=self._marking)
         return {"steps": steps, "passes": 2 * steps, "reused": 0, "size": size}
+
+    @property
+    def _marking(self) -> Any:
+        from hinode.settings import Settings
+        from hinode.trust.provenance.marking import Marking
+
+        return Marking(Settings(home=self.folder / "home"))
 
     def _engine(self, prompt: str, path: Path, stopwatch: Stopwatch) -> dict[str, Any]:
         """By the engine, in the way of `hinode generate`."""
@@ -349,7 +356,7 @@ class ClipMaker:
 
         clip = pipeline.draw(run, watch)
         stopwatch.enter("encode")
-        result = pipeline.finish(request, clip, path, "mp4")
+        result = pipeline.finish(request, clip, path, "mp4", marking=self._marking)
         cache = run._call.cache if run._call else None
         return {
             "steps": result.provenance.steps,

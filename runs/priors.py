@@ -22,6 +22,7 @@ from hinode.money.predict import TERMS, Run, fit
 from hinode.output import replace_file
 from hinode.request import Request
 from hinode.settings import Settings
+from hinode.trust.provenance.marking import Marking
 
 TARGET = Path("src/hinode/money/priors.json")
 SECONDS, PROFILES = (1.0, 2.0, 4.0), ("draft", "standard", "best")
@@ -50,7 +51,7 @@ def measure(settings: Settings, engine_name: str, folder: Path) -> dict[str, lis
         if size != SIZES[engine_name][0] and seconds != SECONDS[1]:
             continue
         request = Request(PROMPT, *size, seconds=seconds, engine=engine_name, profile=profile)
-        result = pipeline.generate(request, engine, folder / "clip.mp4", "mp4")
+        result = pipeline.generate(request, engine, folder / "clip.mp4", "mp4", marking=Marking(settings))
         _, run = quotes.measured(request, settings, result.provenance.stage_seconds)
         print(f"{engine_name} {size[0]}x{size[1]}, {seconds:g} s, {profile}: {run.seconds:.2f} s", flush=True)
         runs.append(run)

@@ -26,6 +26,7 @@ from hinode.registry import acquisition
 from hinode.registry.entry import Entry
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings
+from tests.marking import MARKING
 from tests.videos import read_video
 
 H3 = "MiniMax-H3-Community"
@@ -105,7 +106,7 @@ def test_a_licence_of_ones_own_lifts_it(settings: Settings) -> None:
 
 def test_a_video_carries_the_terms_of_its_weights(clip: Clip, tmp_path: Path) -> None:
     result = Clip(clip.frames.copy(), clip.fps, dataclasses.replace(clip.provenance, model="h3", licence=H3))
-    pipeline.finish(SMALL, result, tmp_path / "clip.mp4", "mp4")
+    pipeline.finish(SMALL, result, tmp_path / "clip.mp4", "mp4", marking=MARKING)
     metadata = read_video(tmp_path / "clip.mp4").metadata
     facts = json.loads(metadata["description"])
     assert facts["licence"] == "MiniMax H3 Community License Agreement of 2 August 2026"
@@ -116,7 +117,7 @@ def test_a_video_carries_the_terms_of_its_weights(clip: Clip, tmp_path: Path) ->
 
 
 def test_a_video_of_an_engine_names_the_licence(settings: Settings, tmp_path: Path) -> None:
-    pipeline.generate(SMALL, engines.get("testcard", settings), tmp_path / "clip.mp4", "mp4")
+    pipeline.generate(SMALL, engines.get("testcard", settings), tmp_path / "clip.mp4", "mp4", marking=MARKING)
     metadata = read_video(tmp_path / "clip.mp4").metadata
     facts = json.loads(metadata["description"])
     assert facts["licence"] == "Apache License 2.0"

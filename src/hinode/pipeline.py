@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from hinode import __version__
 from hinode.clip import Clip, Frames, FrameSource, Provenance
-from hinode.engines.protocol import Engine, Progress, Run, drive
+from hinode.engines.protocol import Engine, Progress, Run, drive, timed
 from hinode.licensing import licences
 from hinode.media import formats, references, stills
 from hinode.media.label import Label
@@ -25,6 +26,9 @@ from hinode.media.sound import LEFT_OUT, describe_sound
 from hinode.media.timeline import Timeline, frame_rate
 from hinode.output import replace_file
 from hinode.request import FIRST_FRAME, KEYFRAME, LAST_FRAME, Request, Size
+from hinode.trust.provenance.marking import Marking
+from hinode.trust.provenance.signing import Mark
+from hinode.trust.provenance.statement import Statement, state_clip
 
 Watch = Callable[[Progress], None]
 """Called after every step."""
@@ -46,6 +50,7 @@ class Result:
         timeline: when they are shown.
         provenance: that of the clip; its stages include those in which the file was written.
         bytes: size on disk.
+        mark: what the file can be recognised by.
         sound: what can be heard, such as "stereo, 48000 Hz"; "left out" if the format cannot hold any, and
             None for a clip without sound.
     """
@@ -57,6 +62,7 @@ class Result:
     timeline: Timeline
     provenance: Provenance
     bytes: int
+    mark: Mark
     sound: str | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -81,6 +87,7 @@ class Result:
             "read_as": provenance.read_as,
             "bytes": self.bytes,
             "sound": self.sound,
+            "manifest": self.mark.label,
             **({"plan": json.loads(provenance.plan)} if provenance.plan else {}),
             **({"provider": provenance.provider} if provenance.provider else {}),
             **({"losses": provenance.losses} if provenance.losses else {}),
@@ -88,20 +95,27 @@ class Result:
 
 
 def generate(
-    request: Request, engine: Engine, path: Path, format: str, watch: Watch = lambda progress: None
+    request: Request,
+    engine: Engine,
+    path: Path,
+    format: str,
+    watch: Watch = lambda progress: None,
+    *,
+    marking: Marking,
 ) -> Result:
-    """Carry out a request and write the clip; for `path` and `format` see `media.formats.write`.
+    """Carry out a request and write the clip, signed; for `path` and `format` see `media.formats.write`.
 
     Raises:
         BadInput: the request or the path cannot be used; found out before any work is done.
         ModelError: the weights are damaged.
         EngineError: the engine failed.
         OutputError: the file could not be written.
+        SigningError, AuthorityError: it could not be signed; then there is no file.
     """
     run = engine.start(request)
     fps = request.fps or engine.capabilities(request.model).native_fps[0]
     formats.check(format, path, request.size, frame_rate(fps))
-    return finish(request, draw(run, watch), path, format, watch)
+    return finish(request, draw(run, watch), path, format, watch, marking=marking)
 
 
 def draw(run: Run, watch: Watch) -> Clip:
@@ -111,9 +125,15 @@ def draw(run: Run, watch: Watch) -> Clip:
 
 
 def finish(
-    request: Request, clip: Clip, path: Path, format: str, watch: Watch = lambda progress: None
+    request: Request,
+    clip: Clip,
+    path: Path,
+    format: str,
+    watch: Watch = lambda progress: None,
+    *,
+    marking: Marking,
 ) -> Result:
-    """Bring a clip to the requested size and rate, and write it; see `generate`."""
+    """Bring a clip to the requested size and rate, write it, and sign it; see `generate`."""
     start = time.perf_counter()
     upscaling: dict[str, float] = {}
     source = upscale_frames(clip, clip.frames, request.size, upscaling)
@@ -129,10 +149,18 @@ def finish(
             watch(Progress("encode", done, len(order)))
 
     sound = clip.sound if format in formats.SOUNDING else None
-    text = label(request, clip, describe_sound(sound))
-    formats.write(format, path, frames(), request.size, timeline, text, sound)
-    encoding = {"encode": time.perf_counter() - start - sum(upscaling.values())}
-    stage_seconds = {**clip.provenance.stage_seconds, **upscaling, **encoding}
+    text = label(request, clip, describe_sound(sound), embed_prompt=marking.embed_prompt)
+    signing: dict[str, float] = {}
+    marks: list[Mark] = []
+
+    def seal(part: Path) -> None:
+        with timed(signing, "sign"):
+            marks.append(marking.sign(part, state_clip(request, clip.provenance)))
+
+    formats.write(format, path, frames(), request.size, timeline, text, sound, seal)
+    elsewhere = sum(upscaling.values()) + sum(signing.values())
+    encoding = {"encode": time.perf_counter() - start - elsewhere}
+    stage_seconds = {**clip.provenance.stage_seconds, **upscaling, **encoding, **signing}
     return Result(
         path=path,
         format=format,
@@ -141,6 +169,7 @@ def finish(
         timeline=timeline,
         provenance=dataclasses.replace(clip.provenance, stage_seconds=stage_seconds),
         bytes=sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
+        mark=marks[0],
         sound=LEFT_OUT if sound is None and clip.sound is not None else describe_sound(sound),
     )
 
@@ -171,13 +200,18 @@ def upscale_frames(
     return upscaling.upscale(frames, size, stage_seconds)
 
 
-def write_stills(request: Request, clip: Clip, thumbnail: Path, spritesheet: Path) -> None:
-    """Write the pictures that go with a finished video: its middle frame, and sixteen moments on one sheet.
+def write_stills(
+    request: Request, clip: Clip, thumbnail: Path, spritesheet: Path, *, marking: Marking
+) -> tuple[Mark, Mark]:
+    """Write the pictures that go with a finished video, signed: its middle frame, and sixteen moments on one
+    sheet.
 
     Args:
         request: what was requested; the pictures have its shape.
         thumbnail: WebP file to write; its longer side is that of the video, or 512 pixels if that is less.
         spritesheet: JPEG file to write, four tiles by four; the longer side of a tile is 320 pixels at most.
+
+    Returns: the marks of both.
 
     Raises:
         OutputError: one of them could not be written.
@@ -187,18 +221,24 @@ def write_stills(request: Request, clip: Clip, thumbnail: Path, spritesheet: Pat
     large, tile = fit_within(request.size, THUMBNAIL_SIDE), fit_within(request.size, TILE_SIDE)
     small = stills.thumbnail(upscale_frames(clip, frames, large), large)
     sheet = stills.spritesheet(upscale_frames(clip, frames, tile), tile)
-    for path, kind, picture in ((thumbnail, "WEBP", small), (spritesheet, "JPEG", sheet)):
+    statement = marking.shorten(state_clip(request, clip.provenance))
+
+    def write(path: Path, kind: str, picture: Image.Image) -> Mark:
         with replace_file(path) as part:
             picture.save(part, format=kind, quality=STILL_QUALITY)
+            return marking.sign(part, statement)
+
+    return write(thumbnail, "WEBP", small), write(spritesheet, "JPEG", sheet)
 
 
-def preview(frame: Frames) -> bytes:
-    """A small WebP of one frame, uint8 [H, W, 3]: what people see while they wait."""
+def preview(frame: Frames, statement: Statement, *, marking: Marking) -> bytes:
+    """A small signed WebP of one frame, uint8 [H, W, 3]: what people see while they wait. For `statement` see
+    `Marking.shorten`."""
     height, width = frame.shape[:2]
     file = io.BytesIO()
     small = stills.thumbnail(frame[None], fit_within((width, height), THUMBNAIL_SIDE))
     small.save(file, format="WEBP", quality=PREVIEW_QUALITY, method=0)
-    return file.getvalue()
+    return marking.sign_bytes(file.getvalue(), statement)
 
 
 def fit_within(size: Size, side: int) -> Size:
@@ -207,13 +247,14 @@ def fit_within(size: Size, side: int) -> Size:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def label(request: Request, clip: Clip, sound: str | None = None) -> Label:
+def label(request: Request, clip: Clip, sound: str | None = None, *, embed_prompt: bool = False) -> Label:
     """What the file says about itself; nothing in it depends on the day or the machine.
 
     Args:
         request: what was requested.
         clip: what is in the file.
         sound: what can be heard in it, in words, or None.
+        embed_prompt: whether it says the prompt.
     """
     provenance = clip.provenance
     size, native_size = format_size(request.size), format_size(provenance.native_size)
@@ -224,12 +265,12 @@ def label(request: Request, clip: Clip, sound: str | None = None) -> Label:
     if resized:
         steps += f"{', enlarged by a network' if upscaled else ''} and resized to {size}"
     return Label(
-        title=request.prompt,
+        title=request.prompt if embed_prompt else "",
         comment=f"Made by the model {provenance.model} in Hinode {__version__} "
         f"from seed {provenance.seed}, {steps}." + licences.remark(provenance.licence),
         facts={
             "generator": f"hinode {__version__}",
-            "prompt": request.prompt,
+            **({"prompt": request.prompt} if embed_prompt else {}),
             "engine": provenance.engine,
             "model": provenance.model,
             "seed": provenance.seed,

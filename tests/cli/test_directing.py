@@ -186,7 +186,7 @@ def test_edit_changes_nothing_outside_its_mask(run: Run) -> None:
     )
     result = run(*words)
     assert result.exit_code == 0, result.output
-    frames = np.stack([np.asarray(Image.open(path)) for path in sorted(Path("out").iterdir())])
+    frames = np.stack([np.asarray(Image.open(path)) for path in sorted(Path("out").glob("*.png"))])
     source = read_video(Path("in.mp4")).frames
     assert np.array_equal(frames[:, mask == 0], source[:, mask == 0])
     assert not np.array_equal(frames[:, mask > 0], source[:, mask > 0])
@@ -195,7 +195,7 @@ def test_edit_changes_nothing_outside_its_mask(run: Run) -> None:
     write_video("mask.mp4", moving)
     result = run(*words[:3], "--mask", "mask.mp4", *words[5:-1], "moving")
     assert result.exit_code == 0, result.output
-    frames = np.stack([np.asarray(Image.open(path)) for path in sorted(Path("moving").iterdir())])
+    frames = np.stack([np.asarray(Image.open(path)) for path in sorted(Path("moving").glob("*.png"))])
     assert np.array_equal(frames[:4], source[:4])
     assert not np.array_equal(frames[4:], source[4:])
 

@@ -56,7 +56,7 @@ def test_json_is_one_object(run: Run) -> None:
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     facts = json.loads(result.stdout)
-    assert facts | {"stage_seconds": None, "bytes": None, "plan": None} == {
+    assert facts | {"stage_seconds": None, "bytes": None, "plan": None, "manifest": None} == {
         "path": "x.gif",
         "format": "gif",
         "prompt": PROMPT,
@@ -75,16 +75,17 @@ def test_json_is_one_object(run: Run) -> None:
         "read_as": "red balloon, place sea, time noon, weather clear, camera still; not understood: wibbly",
         "bytes": None,
         "sound": "left out",
+        "manifest": None,
         "plan": None,
     }
-    assert set(facts["stage_seconds"]) == {"load", "plan", "sample", "sound", "encode"}
+    assert set(facts["stage_seconds"]) == {"load", "plan", "sample", "sound", "encode", "sign"}
     assert facts["plan"]["subjects"][0]["kind"] == "balloon"
 
 
 def test_quiet_prints_only_the_path(run: Run) -> None:
     result = run("generate", PROMPT, *SMALL, "--quiet", "--format", "png", "-o", "frames")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "frames\n", "")
-    assert len(list(Path("frames").iterdir())) == 4
+    assert len(list(Path("frames").glob("*.png"))) == 4
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from hinode.errors import BadInput
 from hinode.request import Request
 from hinode.settings import Settings
 from hinode.world.book.plan import ScenePlan
+from tests.marking import MARKING
 from tests.tiny_book import save_tiny_book
 
 REQUEST = Request("a red balloon moves right over the sea at sunset", 64, 32, 3.0, seed=3, model="book")
@@ -55,7 +56,7 @@ def test_a_file_carries_its_plan_to_its_extension_remix_and_loop(
     engine: DirectedEngine, tmp_path: Path
 ) -> None:
     path = tmp_path / "clip.mp4"
-    pipeline.generate(dataclasses.replace(REQUEST, seconds=1.5), engine, path, "mp4")
+    pipeline.generate(dataclasses.replace(REQUEST, seconds=1.5), engine, path, "mp4", marking=MARKING)
     source = load_video(path)
     whole = dataclasses.replace(REQUEST, prompt="a balloon", references=(source.reference(),))
     clip, plan = render(engine, dataclasses.replace(whole, operation="extend"))

@@ -59,6 +59,7 @@ from hinode.money.quotes import Quotes
 from hinode.outbound import Outbound
 from hinode.records.database import Database
 from hinode.settings import Settings
+from hinode.trust.provenance.marking import Marking
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -117,7 +118,8 @@ class Context:
         self.forecast = Forecast(database, self.objects, Quotes(settings, database, clock), clock)
         self.admission = Admission(self.catalogue, self.inputs, PoolRoutes(settings, self.forecast))
         self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)
-        self.conversions = Conversions(database, self.objects)
+        self.marking = Marking(settings)
+        self.conversions = Conversions(database, self.objects, self.marking)
         self.queue = ProjectQueue(database, clock)
         self.feed = Feed(ChangeReader(database, clock), self.eta)
         self.event_seconds = 0.5  # between two looks for changes that streams of events tell

@@ -95,7 +95,7 @@ def render(request: Request, clip: ClipOptions) -> None:
             request, result, routing = _generate_pooled(request, clip, clip.pool, path, kind, watch)
         else:
             engine = directing.get(request.engine, clip.settings, capabilities)
-            result = pipeline.generate(request, engine, path, kind, watch)
+            result = pipeline.generate(request, engine, path, kind, watch, marking=clip.marking)
     record_run(request, clip.settings, result)
     if clip.as_json:
         values = result.as_json() | ({"routing": routing} if routing else {})
@@ -124,7 +124,8 @@ def _generate_pooled(
         request = dataclasses.replace(request, engine=member["engine"], model=member["model"])
         try:
             engine = directing.get(request.engine, clip.settings)
-            return request, pipeline.generate(request, engine, path, kind, watch), routing
+            result = pipeline.generate(request, engine, path, kind, watch, marking=clip.marking)
+            return request, result, routing
         except NotAccepted as error:
             # A command tries every member once.
             step = record.move(routing, error.message, time.time(), created_at=-math.inf, refused=error.final)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import secrets
 import weakref
@@ -18,6 +19,7 @@ from hinode.settings import Settings
 
 if TYPE_CHECKING:
     from hinode.routing.pools import Pool
+    from hinode.trust.provenance.marking import Marking
 
 RANDOM_SEEDS = 2**31
 DEFAULT_SIZE = (640, 360)
@@ -91,6 +93,14 @@ Format = Annotated[
         show_default="by the name of the output, or mp4",
     ),
 ]
+EmbedPrompt = Annotated[
+    bool | None,
+    output_option(
+        "--embed-prompt/--no-embed-prompt",
+        help="Whether the file says the prompt that it was made from.",
+        show_default="HINODE_EMBED_PROMPT, or no",
+    ),
+]
 AsJson = Annotated[bool, output_option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, output_option("--quiet", "-q", help="Print only the path.")]
 
@@ -142,6 +152,7 @@ class ClipOptions:
         ),
     ] = None
     format: Format = None
+    embed_prompt: EmbedPrompt = None
     as_json: AsJson = False
     quiet: Quiet = False
 
@@ -149,6 +160,14 @@ class ClipOptions:
     def settings(self) -> Settings:
         """The settings of this process, read once."""
         return Settings.from_environment(os.environ)
+
+    @cached_property
+    def marking(self) -> Marking:
+        """How the file is marked."""
+        from hinode.trust.provenance.marking import Marking
+
+        embed = self.settings.embed_prompt if self.embed_prompt is None else self.embed_prompt
+        return Marking(dataclasses.replace(self.settings, embed_prompt=embed))
 
     @cached_property
     def pool(self) -> Pool | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import tempfile
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from hinode.cli import options
 from hinode.errors import join_names
 from hinode.request import Size, parse_size
+from hinode.settings import Settings
 
 if TYPE_CHECKING:
     from hinode.engines.native.plans.planning import PlannedClip
@@ -48,12 +50,13 @@ def plan(
     it by the rules of that world in a second or two.
     """
     from hinode.engines.native.plans.planning import plan_prompt, write_preview
+    from hinode.trust.provenance.marking import Marking
 
     shape = options.DEFAULT_SIZE if size is None else parse_size(size)
     number = secrets.randbelow(options.RANDOM_SEEDS) if seed is None else seed
     planned = plan_prompt(prompt, seconds=seconds, size=shape, seed=number)
     if preview is not None:
-        write_preview(planned, shape, preview)
+        write_preview(planned, shape, preview, marking=Marking(Settings.from_environment(os.environ)))
     print(json.dumps(planned.as_json(), ensure_ascii=False) if as_json else _text(planned, shape))
 
 

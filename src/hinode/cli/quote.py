@@ -71,17 +71,23 @@ def quote(
 
 
 def record_run(request: Request, settings: Settings, result: Result) -> None:
-    """Record how long a clip took, if there is a database on this machine; nothing is raised if it cannot be
-    used now, for the clip is there."""
+    """Record how long a clip took, and the mark of its file, if there is a database on this machine; nothing
+    is raised if it cannot be used now, for the clip is there."""
     from hinode.errors import HinodeError
     from hinode.money import quotes, runs
     from hinode.records.database import DatabaseError
+    from hinode.trust.provenance import marks
 
     with suppress(DatabaseError, HinodeError), _database(settings) as database:
         if database is not None:
             measured = quotes.measured(request, settings, result.provenance.stage_seconds)
             with database.write() as connection:
-                runs.record(connection, measured, Path(result.path).stat().st_mtime)
+                now = Path(result.path).stat().st_mtime
+                runs.record(connection, measured, now)
+                mark = result.mark
+                marks.record(
+                    connection, marks.RecordedMark(mark.digest, mark.label, None, mark.watermark_id, now)
+                )
 
 
 @contextmanager

@@ -46,6 +46,7 @@ def storyboard(
     from hinode import directing, engines
     from hinode.directing.films import parser, renderer, storyboard
     from hinode.media import formats
+    from hinode.trust.provenance.marking import Marking
 
     if schema:
         print(json.dumps(storyboard.Storyboard.model_json_schema(), ensure_ascii=False, indent=2))
@@ -71,6 +72,7 @@ def storyboard(
             settings,
             only=only or (),
             watch=watch,
+            marking=Marking(settings),
         )
     if as_json:
         print(json.dumps(film.as_json(), ensure_ascii=False))

@@ -27,6 +27,8 @@ from hinode.records.paging import page_of
 from hinode.records.rows import count_rows, first_row
 from hinode.records.tables import artifacts, attempts, jobs, workers
 from hinode.request import MediaFile
+from hinode.trust.provenance import marks
+from hinode.trust.provenance.authority import Authority
 
 
 class Store(Upkeep):
@@ -231,6 +233,10 @@ class Store(Upkeep):
         with self.database.write() as connection:
             transitions.give_back(connection, lease.job, outcome, now)
 
+    def authority(self, lease: Lease) -> Authority | None:
+        """What signs the files of a leased job: None for the keys in the home of the worker."""
+        return None
+
     def postpone(self, lease: Lease, message: str) -> None:
         """Put the job back into its queue for a while, because its files could not be written.
 
@@ -277,6 +283,7 @@ class Store(Upkeep):
         now = self.clock()
         with self.database.write() as connection:
             transitions.complete(connection, lease, files, provenance, now, now + retention)
+            marks.record_job(connection, lease.job.id, files, provenance, now)
             if measured is not None:
                 runs.record(connection, measured, now)
             if not claim_next:

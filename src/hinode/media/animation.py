@@ -14,6 +14,7 @@ from PIL import Image, ImageSequence
 from hinode.clip import Frames
 from hinode.errors import BadInput
 from hinode.media import pictures
+from hinode.media.formats import Seal
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
 from hinode.output import replace_file
@@ -45,7 +46,9 @@ def check_gif_rate(fps: Fraction) -> None:
         raise BadInput(message, f"ask for {maximum} or fewer", field="fps")
 
 
-def write_gif(path: Path, frames: Iterable[Frames], timeline: Timeline, label: Label) -> None:
+def write_gif(
+    path: Path, frames: Iterable[Frames], timeline: Timeline, label: Label, seal: Seal = lambda part: None
+) -> None:
     """Write an animated GIF that repeats forever.
 
     All frames share one palette, without dithering, so that what does not move does not flicker. Each time is
@@ -69,9 +72,12 @@ def write_gif(path: Path, frames: Iterable[Frames], timeline: Timeline, label: L
             loop=0,
             comment=_text(label).encode(),
         )
+        seal(part)
 
 
-def write_webp(path: Path, frames: Iterable[Frames], timeline: Timeline, label: Label) -> None:
+def write_webp(
+    path: Path, frames: Iterable[Frames], timeline: Timeline, label: Label, seal: Seal = lambda part: None
+) -> None:
     """Write an animated WebP that repeats forever, with times in milliseconds; see `formats.write`."""
     pictures = map(Image.fromarray, frames)
     first = next(pictures)
@@ -87,6 +93,7 @@ def write_webp(path: Path, frames: Iterable[Frames], timeline: Timeline, label: 
             method=4,
             xmp=XMP.format(escape(_text(label))).encode(),
         )
+        seal(part)
 
 
 def is_animated(path: Path) -> bool:

@@ -57,9 +57,17 @@ def check(kind: str, size: Size, timeline: Timeline) -> None:
         raise BadInput(message, f"cut it to {frames} frames, or take the MP4", field="format")
 
 
-def convert(source: Path, target: Path, kind: str, size: Size, timeline: Timeline) -> None:
+def convert(
+    source: Path,
+    target: Path,
+    kind: str,
+    size: Size,
+    timeline: Timeline,
+    seal: formats.Seal = lambda part: None,
+) -> None:
     """Write an MP4 that Hinode wrote in another format, one of `formats.FORMATS`; "png" becomes a ZIP of
-    numbered frames. See `check` for the arguments, and call it before.
+    numbered frames. See `check` for the arguments, and call it before; `seal` gets the file, or the folder of
+    frames that goes into the ZIP.
 
     Raises:
         EngineError: the source is damaged.
@@ -68,9 +76,9 @@ def convert(source: Path, target: Path, kind: str, size: Size, timeline: Timelin
     with _readable(), VideoFile(source) as video:
         label = _read_label(video)
         if kind == "png":
-            _write_zip(target, _pictures(video), size, timeline, label)
+            _write_zip(target, _pictures(video), size, timeline, label, seal)
         else:
-            formats.write(kind, target, _pictures(video), size, timeline, label)
+            formats.write(kind, target, _pictures(video), size, timeline, label, seal=seal)
 
 
 def still(source: Path, number: int, timeline: Timeline) -> Image.Image:
@@ -110,11 +118,18 @@ def _read_label(video: VideoFile) -> Label:
     return Label(words.get("title", ""), words.get("comment", ""), facts)
 
 
-def _write_zip(target: Path, frames: Iterator[Frames], size: Size, timeline: Timeline, label: Label) -> None:
+def _write_zip(
+    target: Path,
+    frames: Iterator[Frames],
+    size: Size,
+    timeline: Timeline,
+    label: Label,
+    seal: formats.Seal,
+) -> None:
     with replace_file(target) as part:
         folder = part.with_name(f"{part.name}.frames")
         try:
-            formats.write("png", folder, frames, size, timeline, label)
+            formats.write("png", folder, frames, size, timeline, label, seal=seal)
             with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
                 for path in sorted(folder.iterdir()):
                     with (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,6 +18,10 @@ FORMATS = ("mp4", "gif", "webp", "png")
 
 SOUNDING = ("mp4",)
 """Those that can hold sound."""
+
+
+Seal = Callable[[Path], object]
+"""Called with a file, or a folder of frames, that is whole, before it gets its name: the last write."""
 
 
 def choose(named: str | None, path: Path | None) -> str:
@@ -66,6 +70,7 @@ def write(
     timeline: Timeline,
     label: Label,
     sound: Sound | None = None,
+    seal: Seal = lambda part: None,
 ) -> None:
     """Write a clip; nothing is at `path` before all of it is.
 
@@ -77,6 +82,7 @@ def write(
         timeline: when they are shown.
         label: what the file says about itself.
         sound: what is heard; only the formats of `SOUNDING` keep it.
+        seal: see `Seal`; what it raises leaves no file.
 
     Raises:
         BadInput: the format cannot hold such a clip.
@@ -86,12 +92,12 @@ def write(
     if kind == "mp4":
         from hinode.media.video import write_mp4
 
-        write_mp4(path, frames, size, timeline, label, sound)
+        write_mp4(path, frames, size, timeline, label, sound, seal)
     elif kind == "png":
         from hinode.media.stills import write_pngs
 
-        write_pngs(path, frames, label)
+        write_pngs(path, frames, label, seal)
     else:
         from hinode.media import animation
 
-        {"gif": animation.write_gif, "webp": animation.write_webp}[kind](path, frames, timeline, label)
+        {"gif": animation.write_gif, "webp": animation.write_webp}[kind](path, frames, timeline, label, seal)

@@ -13,6 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from hinode.clip import Frames, FrameSource
 from hinode.errors import BadInput
 from hinode.media import pictures
+from hinode.media.formats import Seal
 from hinode.media.label import Label
 from hinode.media.resize import fit_finished
 from hinode.media.timeline import spread
@@ -24,7 +25,7 @@ SHEET_SIDE = 4  # tiles
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
-def write_pngs(folder: Path, frames: Iterable[Frames], label: Label) -> None:
+def write_pngs(folder: Path, frames: Iterable[Frames], label: Label, seal: Seal = lambda part: None) -> None:
     """Write a folder of frames named 0001.png, 0002.png, ...; it appears when all of them are there.
 
     See `formats.write`. The folder may exist if it is empty; `label` is what every file says about itself.
@@ -36,6 +37,7 @@ def write_pngs(folder: Path, frames: Iterable[Frames], label: Label) -> None:
         part.mkdir()
         for number, frame in enumerate(frames, start=1):
             Image.fromarray(frame).save(part / f"{number:04}.png", compress_level=PNG_LEVEL, pnginfo=info)
+        seal(part)
 
 
 def list_sequence(folder: Path, field: str) -> list[Path]:

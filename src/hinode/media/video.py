@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from hinode.clip import Frames, Sound
 from hinode.errors import BadInput
 from hinode.media.decode import INTERPOLATION
+from hinode.media.formats import Seal
 from hinode.media.label import Label
 from hinode.media.sound import SoundEncoder
 from hinode.media.timeline import Timeline
@@ -49,6 +50,7 @@ def write_mp4(
     timeline: Timeline,
     label: Label,
     sound: Sound | None = None,
+    seal: Seal = lambda part: None,
 ) -> None:
     """Write an MP4: H.264, yuv420p, BT.709, index at the front, exact times; the sound as AAC.
 
@@ -60,40 +62,38 @@ def write_mp4(
     ticks = timeline.fps.numerator * -(-MIN_TICKS // timeline.fps.numerator)
     durations = dict(zip(timeline.starts(ticks), timeline.durations(ticks), strict=False))
     options = {"movflags": "+faststart", **(SoundEncoder.options(sound) if sound else {})}
-    with (
-        replace_file(path) as part,
-        _os_errors(),
-        av.open(str(part), "w", format="mp4", container_options=options) as file,
-    ):
-        file.metadata.update(title=label.heading, comment=label.comment, description=label.json)
-        stream = file.add_stream("libx264", rate=timeline.fps)
-        context = stream.codec_context
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
-        stream.time_base = context.time_base = Fraction(1, ticks)
-        # Without B-frames decoding order is showing order, so the times in the file are the times meant.
-        stream.options = {"crf": str(CRF), "preset": PRESET, "bf": "0", **same_bytes(_processor())}
-        context.color_primaries = ColorPrimaries.BT709
-        context.color_trc = ColorTrc.BT709
-        context.colorspace = Colorspace.ITU709
-        context.color_range = ColorRange.MPEG
-        reformatter = VideoReformatter()
-        track = None if sound is None else SoundEncoder(file, sound, timeline.seconds)
+    with replace_file(path) as part:
+        with _os_errors(), av.open(str(part), "w", format="mp4", container_options=options) as file:
+            file.metadata.update(title=label.heading, comment=label.comment, description=label.json)
+            stream = file.add_stream("libx264", rate=timeline.fps)
+            context = stream.codec_context
+            stream.width, stream.height = size
+            stream.pix_fmt = "yuv420p"
+            stream.time_base = context.time_base = Fraction(1, ticks)
+            # Without B-frames decoding order is showing order, so the times in the file are the times meant.
+            stream.options = {"crf": str(CRF), "preset": PRESET, "bf": "0", **same_bytes(_processor())}
+            context.color_primaries = ColorPrimaries.BT709
+            context.color_trc = ColorTrc.BT709
+            context.colorspace = Colorspace.ITU709
+            context.color_range = ColorRange.MPEG
+            reformatter = VideoReformatter()
+            track = None if sound is None else SoundEncoder(file, sound, timeline.seconds)
 
-        def mux(packets: Iterable[Packet[VideoStream]]) -> None:
-            for packet in packets:
-                packet.duration = durations[packet.pts or 0]
-                file.mux(packet)
+            def mux(packets: Iterable[Packet[VideoStream]]) -> None:
+                for packet in packets:
+                    packet.duration = durations[packet.pts or 0]
+                    file.mux(packet)
 
-        for start, frame in zip(durations, frames, strict=True):
+            for start, frame in zip(durations, frames, strict=True):
+                if track is not None:
+                    track.write(Fraction(start, ticks))
+                picture = _to_yuv(frame, reformatter)
+                picture.pts, picture.time_base = start, Fraction(1, ticks)
+                mux(context.encode(picture))
             if track is not None:
-                track.write(Fraction(start, ticks))
-            picture = _to_yuv(frame, reformatter)
-            picture.pts, picture.time_base = start, Fraction(1, ticks)
-            mux(context.encode(picture))
-        if track is not None:
-            track.close()
-        mux(context.encode(None))
+                track.close()
+            mux(context.encode(None))
+        seal(part)
 
 
 def write_lossless(path: Path, frames: Iterable[Frames], fps: Fraction, label: Label | None = None) -> None:

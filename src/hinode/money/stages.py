@@ -9,7 +9,7 @@ STAGES = {"load": (0, 1), "text": (1, 2), "sample": (2, 90), "decode": (90, 95),
 
 ORDER = (
     *("load", "text", "plan", "wait", "sample"),
-    *("fetch", "decode", "join", "sound", "upscale", "encode", "store"),
+    *("fetch", "decode", "join", "sound", "upscale", "encode", "sign", "store"),
 )
 """All stages in the order of the work."""
 
@@ -42,5 +42,5 @@ def remaining_seconds(seconds: Mapping[str, float], stage: str | None, progress:
     return rest
 
 
-_PLACES = {"plan": 1, "wait": 1, "fetch": 3, "join": 3, "sound": 3, "upscale": 4, "store": 4}
+_PLACES = {"plan": 1, "wait": 1, "fetch": 3, "join": 3, "sound": 3, "upscale": 4, "sign": 4, "store": 4}
 """Beside which of `STAGES` the others come."""

@@ -117,9 +117,10 @@ def test_every_format(server: Server, check_error: CheckError) -> None:
             times.append(image.info["duration"])
         assert sum(times) == 1000
     archive = zipfile.ZipFile(io.BytesIO(download("png").content))
-    assert archive.namelist() == [f"{number:04}.png" for number in range(1, frames + 1)]
-    pictures = [Image.open(io.BytesIO(archive.read(name))) for name in archive.namelist()]
-    assert pictures[0].info["Title"].startswith("a red kite")  # the words of the MP4 go with it
+    names = [f"{number:04}.png" for number in range(1, frames + 1)]
+    assert archive.namelist() == [*names, "frames.sha256", "frames.sha256.c2pa"]
+    pictures = [Image.open(io.BytesIO(archive.read(name))) for name in names]
+    assert pictures[0].info["Description"].startswith("Made by")  # the words of the MP4 go with it
     tail = f" über the sea {video['id'][-6:]}."
     assert endings == [f"{tail}{kind}" for kind in ("mp4", "gif", "gif", "webp", "webp", "zip")]
     roles = server.context.store.artifacts(video["id"])

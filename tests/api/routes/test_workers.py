@@ -32,6 +32,8 @@ from hinode.records.tables import worker_objects
 from hinode.request import MediaFile
 from hinode.settings import Settings
 from tests.api.conftest import CheckError, Clock, Server
+from tests.manifests import read_manifest
+from tests.videos import shown_by
 
 ROLES = ("video", "thumbnail", "spritesheet")
 FILE = {"digest": "0" * 64, "media_type": "video/mp4", "bytes": 1}
@@ -138,12 +140,22 @@ def digests(server: Server, job_id: str) -> dict[str, str]:
     return {role: file.digest for role, file in server.context.store.artifacts(job_id).items()}
 
 
+def shown(server: Server, job_id: str) -> dict[str, str]:
+    """What each file of a job shows."""
+    found = digests(server, job_id)
+    return {role: shown_by(server.context.objects.path(digest)) for role, digest in found.items()}
+
+
 def test_a_worker_over_http_makes_the_same_files_as_a_local_one(server: Server, box: Box) -> None:
     local = server.render(seed=4, steps=3)["id"]
     video = server.create(seed=4, steps=3)["id"]
     assert box.worker().run_one()
     assert job(server, video).status is Status.COMPLETED
-    assert digests(server, video) == digests(server, local)
+    assert shown(server, video) == shown(server, local)
+    signed = server.context.store.artifacts(video)["video"]
+    path = server.context.objects.path(signed.digest)
+    assert read_manifest(path, server.context.marking.authority).state == "Trusted"
+    assert not (box.settings.home / "trust").exists()  # the worker has no key
     assert job(server, video).provenance["seed"] == 4
     assert server.client.get(f"/v1/videos/{video}/content").status_code == 200
     # What was sent for it is remembered until then.
@@ -186,9 +198,8 @@ def test_a_saved_state_goes_on_where_it_ended(server: Server, box: Box) -> None:
     server.context.store.lost(before.worker_id)
     assert box.worker(TestcardEngine(box.settings, lambda seconds: steps.append(1))).run_one()
     assert len(steps) < 4 + 6
-    assert digests(server, video) == digests(
-        server, server.render(steps=6, seed=before.request["seed"])["id"]
-    )
+    again = server.render(steps=6, seed=before.request["seed"])["id"]
+    assert shown(server, video) == shown(server, again)
     # Of the states before, the server keeps none that is old enough to go.
     assert job(server, video).checkpoint is None
 
@@ -205,7 +216,7 @@ def test_a_line_that_is_cut_costs_nothing(
     assert box.worker(engine).run_one()
     ended = job(server, video)
     assert (ended.status, ended.epoch) == (Status.COMPLETED, 1)
-    assert digests(server, video) == digests(server, server.render(steps=3, seed=1)["id"])
+    assert shown(server, video) == shown(server, server.render(steps=3, seed=1)["id"])
 
 
 def test_a_claim_whose_answer_is_lost_gives_the_same_job_again(server: Server, box: Box) -> None:

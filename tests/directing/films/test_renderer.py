@@ -25,8 +25,9 @@ from hinode.media.timeline import Timeline
 from hinode.media.video import write_mp4
 from hinode.settings import Settings
 from hinode.training.decoder import save_decoder
+from tests.marking import MARKING
 from tests.sounds import clicks, read_sound, tone
-from tests.videos import read_video
+from tests.videos import read_video, show_the_same
 
 SHOTS: list[dict[str, Any]] = [
     {"id": "one", "prompt": "a red balloon rising over the sea", "seconds": 1},
@@ -56,6 +57,7 @@ class FilmSet:
             self.settings,
             only=only,
             watch=watch,
+            marking=MARKING,
         )
 
     def frames(self, film: Film, name: str) -> Frames:
@@ -86,16 +88,16 @@ def test_a_film_is_joined_out_of_its_shots(stage: FilmSet) -> None:
         share = (k + 1) / 5
         expected[16 + k] = np.rint(two[8 + k] * (1 - share) + three[k] * share)
     stage.make(SHOTS, kind="png")
-    pictures = [np.asarray(Image.open(path)) for path in sorted((stage.folder / "film").iterdir())]
+    pictures = [np.asarray(Image.open(path)) for path in sorted((stage.folder / "film").glob("*.png"))]
     assert np.array_equal(np.stack(pictures), expected)
 
 
 def test_only_what_has_changed_is_drawn_again(stage: FilmSet) -> None:
     first = stage.make(SHOTS)
-    before = first.path.read_bytes()
+    before = first.path.rename(stage.folder / "before.mp4")
     again = stage.make(SHOTS)
     assert again.anew == ()
-    assert again.path.read_bytes() == before
+    assert show_the_same(again.path, before)
     changed = [*SHOTS[:2], {**SHOTS[2], "prompt": "a red balloon falling"}, SHOTS[3]]
     assert stage.make(changed).anew == ("three", "three+four")
     # What goes on from a shot that has changed changes too; what does not, does not.
@@ -103,7 +105,7 @@ def test_only_what_has_changed_is_drawn_again(stage: FilmSet) -> None:
     assert stage.make(changed).anew == ("one", "two")
     back = stage.make(SHOTS)
     assert back.anew == ()
-    assert back.path.read_bytes() == before
+    assert show_the_same(back.path, before)
 
 
 def test_one_shot_is_taken_again_and_the_others_stay(stage: FilmSet) -> None:

@@ -32,6 +32,7 @@ from hinode.request import CHARACTER, FIRST_FRAME, LAST_FRAME, SOURCE, Reference
 from hinode.settings import Settings
 from tests.engines.diffusers import tiny_models
 from tests.engines.diffusers.tiny_models import TINY_MODELS
+from tests.marking import MARKING
 from tests.videos import read_video
 
 PROMPT = "a red balloon over the sea"
@@ -203,7 +204,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelHome]:
         root / "home", root / "checkpoints", root / "first.png", root / "last.png", root / "video.mp4"
     )
     card = Request("a video", 96, 64, VIDEO_SECONDS, fps=VIDEO_FPS, engine="testcard")
-    pipeline.generate(card, TestcardEngine(home.settings), home.video, "mp4")
+    pipeline.generate(card, TestcardEngine(home.settings), home.video, "mp4", marking=MARKING)
     yield home
     gc.unfreeze()
     torch.set_num_threads(threads)

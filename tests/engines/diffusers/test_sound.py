@@ -16,6 +16,7 @@ from hinode.errors import BadInput, EngineError
 from hinode.registry.families import FAMILIES
 from hinode.request import FIRST_FRAME
 from tests.engines.diffusers.conftest import ModelHome, each_case, finish, pipeline_kind
+from tests.marking import MARKING
 from tests.sounds import correlation, read_sound, tracks
 
 FAMILY = "ltx-2"
@@ -40,7 +41,7 @@ def test_the_file_sounds_as_the_model_does(
     assert samples.std(axis=1).min() > 0.01  # not a silence that would equal any other
     assert np.abs(clip.sound.samples - samples[:, :7000]).max() < 1e-5
 
-    result = pipeline.finish(run.task.request, clip, tmp_path / "clip.mp4", "mp4")
+    result = pipeline.finish(run.task.request, clip, tmp_path / "clip.mp4", "mp4", marking=MARKING)
     assert result.sound == "stereo, 24000 Hz"
     decoded, rate = read_sound(tmp_path / "clip.mp4")
     assert (rate, decoded.shape) == (RATE, (2, 7000))
@@ -60,7 +61,7 @@ def test_sound_can_be_turned_off_and_on_with_one_model_in_memory(models: ModelHo
     assert np.array_equal(on.sound.samples, default.sound.samples)
     assert np.array_equal(silent.frames, on.frames)
     request = models.request(FAMILY, sound=False)
-    pipeline.finish(request, silent, tmp_path / "clip.mp4", "mp4")
+    pipeline.finish(request, silent, tmp_path / "clip.mp4", "mp4", marking=MARKING)
     assert tracks(tmp_path / "clip.mp4") == ["video"]
 
 

@@ -29,6 +29,7 @@ from hinode.jobs.worker.worker import Worker
 from hinode.records.database import Database
 from hinode.request import Request
 from hinode.settings import Settings
+from tests.marking import MARKING
 from tests.sounds import clicks, correlation, read_sound
 from tests.videos import read_video
 
@@ -99,7 +100,7 @@ def test_a_remote_clip_has_the_frames_of_a_local_one(first: UpstreamServer, tmp_
     local = TestcardEngine(Settings(tmp_path)).start(request)
     list(local)
     assert done == sorted(done)
-    pipeline.finish(request, local.clip(), tmp_path / "local.mp4", "mp4")
+    pipeline.finish(request, local.clip(), tmp_path / "local.mp4", "mp4", marking=MARKING)
     assert (clip.frames == read_video(tmp_path / "local.mp4").frames).all()
     assert clip.provenance.read_as.endswith("made by u1 with testcard/testcard")
     assert clip.provenance.steps == 4
@@ -127,7 +128,7 @@ def test_a_remote_clip_has_the_sound_of_a_local_one(
     original = local.clip().sound
     assert original is not None
     assert correlation(clip.sound.samples, original.samples) > 0.98
-    result = pipeline.finish(request, clip, tmp_path / "here.mp4", "mp4")
+    result = pipeline.finish(request, clip, tmp_path / "here.mp4", "mp4", marking=MARKING)
     samples, rate = read_sound(tmp_path / "here.mp4")
     assert (result.sound, samples.shape) == ("stereo, 48000 Hz", (2, round(seconds * 48000)))
     assert clicks(samples, rate) == pytest.approx(expected, abs=0.001)

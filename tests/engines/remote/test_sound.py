@@ -14,6 +14,7 @@ from hinode.engines.remote.upstreams import read
 from hinode.errors import BadInput, EngineError
 from tests.engines.remote.fleet import MODEL, Fleet, steps
 from tests.engines.remote.stubs import Stub
+from tests.marking import MARKING
 from tests.sounds import clicks, correlation, read_sound, tone
 
 SOUND = "sound = true\n"
@@ -36,7 +37,7 @@ def test_sound_is_kept_as_it_is(fleet: Fleet, dialect: str, tmp_path: Path) -> N
     assert "sound" not in stub.creations()[0].fields  # the request does not mention it
     own_seed = ", with a seed of its own" if dialect == "openai" else ""
     assert clip.provenance.read_as == f"made by s1 with Wan-AI/Wan2.1{own_seed}"
-    pipeline.finish(run.request, clip, tmp_path / "clip.mp4", "mp4")
+    pipeline.finish(run.request, clip, tmp_path / "clip.mp4", "mp4", marking=MARKING)
     samples, rate = read_sound(tmp_path / "clip.mp4")
     assert clicks(samples, rate) == pytest.approx([0.5], abs=0.001)
     assert correlation(samples, tone(1.0, 24000, clicks=(0.5,))) > 0.95

@@ -36,7 +36,7 @@ from hinode.records.database import Database, DatabaseError
 from hinode.records.tables import events
 from hinode.request import MediaFile, Reference, Request
 from hinode.settings import Settings
-from tests.videos import read_video
+from tests.videos import read_video, shown_by
 
 REQUEST = Request("a red balloon", 64, 48, seconds=0.5, seed=3, engine="testcard", model="testcard", steps=6)
 
@@ -88,6 +88,10 @@ class Service:
         assert self.job(job_id).status is Status.COMPLETED
         return self.store.artifacts(job_id)["video"].digest
 
+    def shown(self, job_id: str) -> str:
+        """What the finished video shows; see `shown_by`."""
+        return shown_by(self.objects.path(self.video(job_id)))
+
     def states(self) -> set[str]:
         """The files in the store that are no file of a finished job."""
         artifacts = {path.name for path in self.objects.root.glob("objects/??/*")}
@@ -112,7 +116,7 @@ def undisturbed(service: Service) -> str:
     """Digest of the video that the request gives if nothing goes wrong."""
     job = service.submit()
     service.steps()
-    return service.video(job)
+    return service.shown(job)
 
 
 @pytest.fixture
@@ -242,7 +246,7 @@ def test_a_request_of_a_later_version_is_left_to_other_workers(
 def test_the_same_request_gives_the_same_file(service: Service, finished: str) -> None:
     job_id = service.submit()
     service.steps()
-    assert service.video(job_id) == finished
+    assert service.shown(job_id) == finished
 
 
 @pytest.mark.both_databases
@@ -261,7 +265,7 @@ def test_a_killed_worker_costs_one_step_and_no_bit(service: Service, step: int) 
     assert service.job(job_id).status is Status.RUNNING
     assert service.store.lost(dead.id) == 1
     assert service.steps() == 6 - (step - 1)
-    assert service.video(job_id) == finished
+    assert service.shown(job_id) == finished
 
 
 def test_a_worker_killed_while_it_writes_the_file_costs_no_step(
@@ -282,7 +286,7 @@ def test_a_worker_killed_while_it_writes_the_file_costs_no_step(
     monkeypatch.setattr(pipeline, "write_stills", write)
     service.store.lost(dead.id)
     assert service.steps() == 0
-    assert service.video(job_id) == finished
+    assert service.shown(job_id) == finished
 
 
 def test_a_worker_killed_between_the_file_and_its_row_costs_no_step(
@@ -300,7 +304,7 @@ def test_a_worker_killed_between_the_file_and_its_row_costs_no_step(
     assert service.job(job_id).status is Status.RUNNING
     service.store.lost(dead.id)
     assert service.steps() == 0
-    assert service.video(job_id) == finished
+    assert service.shown(job_id) == finished
 
 
 def test_states_are_saved_as_often_as_it_is_told_and_before_decoding(service: Service) -> None:
@@ -375,7 +379,7 @@ def test_after_a_crash_every_step_is_saved(service: Service, finished: str) -> N
         service.store.lost(dead.id)
         job = service.job(job_id)
         assert (job.checkpoint_step, job.crashes) == (step, crashes)
-    assert service.video(job_id) == finished
+    assert service.shown(job_id) == finished
 
 
 def test_a_step_that_takes_every_worker_down_is_found_out(service: Service) -> None:
@@ -461,7 +465,7 @@ def test_a_job_that_gives_way_goes_on_later_to_the_same_bits(
         job = service.job(job_id)
         assert (job.status, job.checkpoint_step, job.crashes) == (Status.QUEUED, done, 0)
     assert service.steps() == 1  # and with all steps taken it does not give way any more
-    assert service.video(job_id) == finished
+    assert service.shown(job_id) == finished
 
 
 def test_a_worker_that_is_asked_to_stop_gives_its_job_back(service: Service, finished: str) -> None:
@@ -471,7 +475,7 @@ def test_a_worker_that_is_asked_to_stop_gives_its_job_back(service: Service, fin
     job = service.job(job_id)
     assert (job.status, job.checkpoint_step, job.worker_id) == (Status.QUEUED, 3, None)
     assert service.steps() == 3
-    assert service.video(job_id) == finished
+    assert service.shown(job_id) == finished
 
 
 @pytest.mark.both_databases
@@ -488,7 +492,7 @@ def test_work_on_a_job_that_was_taken_away_is_dropped(service: Service) -> None:
     slow = service.worker(lose)
     assert slow.run_one()
     assert other == [4]
-    assert service.video(job_id) == finished
+    assert service.shown(job_id) == finished
     assert service.job(job_id).epoch == 2
 
 
@@ -522,7 +526,7 @@ def test_decoding_that_fails_is_tried_again_without_the_steps(
     monkeypatch.setattr(Undecodable, "failures", failures)
     job_id = service.submit()
     assert service.steps(make=Undecodable) == 6
-    assert service.video(job_id) == finished
+    assert service.shown(job_id) == finished
 
 
 def test_a_run_whose_decoding_failed_is_abandoned_before_the_next_one(
@@ -647,7 +651,7 @@ def test_a_state_that_cannot_be_used_means_a_new_start(service: Service, finishe
         )
     service.store.lost(dead.id)
     assert service.steps() == 6
-    assert service.video(job_id) == finished
+    assert service.shown(job_id) == finished
 
 
 def test_a_full_disk_does_not_stop_the_steps(
@@ -782,7 +786,7 @@ def test_a_database_that_is_away_for_a_while_costs_nothing(
     monkeypatch.setattr(service.store, call, Unreachable(3, getattr(service.store, call)))
     job_id = service.submit()
     assert service.steps() == 6
-    assert service.video(job_id) == finished
+    assert service.shown(job_id) == finished
 
 
 def test_a_finished_video_waits_for_the_database(
@@ -792,7 +796,7 @@ def test_a_finished_video_waits_for_the_database(
     monkeypatch.setattr(service.store, "finish", Unreachable(5, service.store.finish))
     job_id = service.submit()
     service.steps()
-    assert service.video(job_id) == finished
+    assert service.shown(job_id) == finished
     # Not for ever: the job is done again from its last state.
     monkeypatch.setattr(attempt, "END_SECONDS", 0.0)
     finish = service.store.finish
@@ -803,7 +807,7 @@ def test_a_finished_video_waits_for_the_database(
         worker.run_one()
     service.store.lost(worker.id)
     assert service.steps() == 0
-    assert service.video(job_id) == finished
+    assert service.shown(job_id) == finished
 
 
 def test_a_worker_outlives_a_database_that_is_away(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

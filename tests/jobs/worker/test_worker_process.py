@@ -24,6 +24,7 @@ from hinode.jobs.worker.worker import Worker
 from hinode.records.database import Database
 from hinode.request import Request
 from hinode.settings import Settings
+from tests.videos import shown_by
 
 PATIENCE = 120.0
 
@@ -32,6 +33,8 @@ import os, sys
 from hinode import logs
 from hinode.jobs.worker.process import main
 from hinode.settings import Settings
+from tests.videos import shown_by
+from tests.videos import shown_by
 logs.start()
 sys.exit(main(Settings.from_environment(os.environ), attached=sys.argv[1] == "attached"))
 """
@@ -96,10 +99,14 @@ class Fleet:
         self.until(lambda: self.job(job_id).checkpoint_step >= step)
 
     def finish(self, job_id: str) -> str:
-        """Carry out the job here, undisturbed; returns the digest of its video."""
+        """Carry out the job here, undisturbed; returns what its video shows; see `shown_by`."""
         assert Worker(self.store, Objects(self.settings.store), self.settings).run_one()
         assert self.job(job_id).status is Status.COMPLETED
-        return self.store.artifacts(job_id)["video"].digest
+        return self.shown(job_id)
+
+    def shown(self, job_id: str) -> str:
+        digest = self.store.artifacts(job_id)["video"].digest
+        return shown_by(Objects(self.settings.store).path(digest))
 
     def close(self) -> None:
         for process in self.processes:

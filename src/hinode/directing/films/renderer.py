@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,7 +30,10 @@ from hinode.media.label import Label
 from hinode.media.references import FrameReader
 from hinode.media.sound import LEFT_OUT, describe_sound
 from hinode.media.timeline import Timeline
+from hinode.request import GUIDE_VIDEO
 from hinode.settings import Settings
+from hinode.trust.provenance.marking import Marking
+from hinode.trust.provenance.statement import Drawn, Statement, ingredients_of
 
 Watch = Callable[[Progress], None]
 
@@ -74,6 +78,7 @@ def render_film(
     *,
     only: Collection[str] = (),
     watch: Watch = lambda progress: None,
+    marking: Marking,
 ) -> Film:
     """Make a storyboard into a film; what was drawn stays in the cache, however it ends.
 
@@ -83,6 +88,7 @@ def render_film(
         path, format: see `formats.write`.
         engine: draws, directed.
         only: see `FilmRun`.
+        marking: how the film, and the files of its shots, are marked.
 
     Raises:
         BadInput: it cannot be made; found out before anything is drawn.
@@ -99,10 +105,10 @@ def render_film(
         run = FilmRun(compile_storyboard(board, capabilities, files), engine, shots, weights, only=only)
         formats.check(format, path, run.plan.size, run.timeline.fps)
         drive(run, watch, run.checkpoint, save_seconds=settings.checkpoint_seconds)
-        return _write(run, path, format, watch)
+        return _write(run, path, format, watch, marking)
 
 
-def _write(run: FilmRun, path: Path, format: str, watch: Watch) -> Film:
+def _write(run: FilmRun, path: Path, format: str, watch: Watch, marking: Marking) -> Film:
     board, timeline = run.plan.board, run.timeline.timeline
     shots = _in_order(run)
     rendered = {shot.id: shot for shot in shots}
@@ -110,7 +116,7 @@ def _write(run: FilmRun, path: Path, format: str, watch: Watch) -> Film:
 
     def finished(name: str, reader: FrameReader) -> None:
         if name in rendered:
-            clips[name] = _write_clip(run, rendered[name], reader, path.with_suffix(".clips"))
+            clips[name] = _write_clip(run, rendered[name], reader, path.with_suffix(".clips"), marking)
 
     def frames() -> Iterator[Frames]:
         watch(Progress("encode", 0, timeline.frames))
@@ -120,7 +126,9 @@ def _write(run: FilmRun, path: Path, format: str, watch: Watch) -> Film:
 
     soundtrack = run.sound()
     sound = soundtrack if format in formats.SOUNDING else None
-    formats.write(format, path, frames(), run.plan.size, timeline, _label(run, shots), sound)
+    label = _label(run, shots, embed_prompt=marking.embed_prompt)
+    seal = partial(marking.sign, statement=_state_film(run, shots))
+    formats.write(format, path, frames(), run.plan.size, timeline, label, sound, seal)
     otio = path.with_suffix(".otio")
     videos = {shot.id: run.video(shot.id) for shot in board.shots}
     paths = {name: Path(video.reference.path) for name, video in videos.items()}
@@ -148,7 +156,9 @@ def _write(run: FilmRun, path: Path, format: str, watch: Watch) -> Film:
     )
 
 
-def _write_clip(run: FilmRun, shot: RenderedShot, reader: FrameReader, folder: Path) -> Path:
+def _write_clip(
+    run: FilmRun, shot: RenderedShot, reader: FrameReader, folder: Path, marking: Marking
+) -> Path:
     """The file of a shot for editing programs, at the size and rate of the film; it is written once.
 
     All of the shot is in it, also what is faded, so that a cut can be moved.
@@ -164,7 +174,12 @@ def _write_clip(run: FilmRun, shot: RenderedShot, reader: FrameReader, folder: P
         count = timeline.count(shot.frames, shot.rate)
         length = Timeline(timeline.fps, Fraction(count) / timeline.fps)
         frames = (np.ascontiguousarray(reader.frame(index)[: size[1], : size[0]]) for index in range(count))
-        formats.write("mp4", path, frames, size, length, Label(shot.prompt))
+        label = Label(shot.prompt if marking.embed_prompt else "")
+        model, engine = shot.model, run.plan.board.engine
+        statement = Statement(Drawn.ALL, "film", engine, model, shot.licence)
+        formats.write(
+            "mp4", path, frames, size, length, label, seal=partial(marking.sign, statement=statement)
+        )
     return path
 
 
@@ -175,21 +190,48 @@ def _in_order(run: FilmRun) -> tuple[RenderedShot, ...]:
     return tuple(shot for shot in places if shot is not None)
 
 
-def _label(run: FilmRun, shots: tuple[RenderedShot, ...]) -> Label:
+def _state_film(run: FilmRun, shots: tuple[RenderedShot, ...]) -> Statement:
+    """What the manifest of the film says: whose pictures are in it, and what else it was made from."""
+    board, files = run.plan.board, run.plan.files
+    kept = {shot.video for shot in board.shots if shot.video is not None}
+    drawn = Drawn.ALL if not kept else Drawn.SOME if shots else Drawn.NOTHING
+    references = [
+        *((video.reference(), True) for name, video in files.videos.items() if name in kept),
+        *((video.reference(GUIDE_VIDEO), False) for name, video in files.videos.items() if name not in kept),
+        *((picture, False) for pictures in files.pictures.values() for picture in pictures),
+    ]
+    return Statement(
+        drawn,
+        "film",
+        engine=board.engine if shots else "",
+        model=shots[0].model if shots else "",
+        licence=shots[0].licence if shots else "",
+        ingredients=ingredients_of(references),
+    )
+
+
+def _label(run: FilmRun, shots: tuple[RenderedShot, ...], *, embed_prompt: bool) -> Label:
     board, first, count = run.plan.board, shots[0], len(run.plan.board.shots)
     prompts = [shot.prompt for shot in board.shots if shot.prompt]
     return Label(
-        title=board.title or prompts[0],
+        title=(board.title or prompts[0]) if embed_prompt else "",
         comment=f"Made by the model {first.model} in Hinode {__version__} from a storyboard of {count} "
         f"{'shot' if count == 1 else 'shots'}." + licences.remark(first.licence),
         facts={
             "generator": f"hinode {__version__}",
-            "prompt": board.title,
+            **({"prompt": board.title} if embed_prompt else {}),
             "engine": board.engine,
             "model": first.model,
             "seed": board.seed,
             "size": board.size,
-            "shots": [{"id": shot.id, "prompt": shot.prompt, "seed": shot.seed} for shot in shots],
+            "shots": [
+                {
+                    "id": shot.id,
+                    **({"prompt": shot.prompt} if embed_prompt else {}),
+                    "seed": shot.seed,
+                }
+                for shot in shots
+            ],
             **licences.stamp(first.licence),
         },
     )

@@ -40,13 +40,16 @@ def main() -> None:
     from hinode import directing, pipeline
     from hinode.request import Request, parse_size
     from hinode.settings import Settings
+    from hinode.trust.provenance.marking import Marking
 
     seconds, model, size, steps = json.loads(sys.argv[1])
     width, height = parse_size(size)
     request = Request(PROMPT, width, height, seconds, model=model, steps=steps)
-    engine = directing.get("native", Settings.from_environment(os.environ))
+    settings = Settings.from_environment(os.environ)
+    engine = directing.get("native", settings)
     with tempfile.TemporaryDirectory() as folder:
-        pipeline.generate(request, engine, Path(folder) / "clip.mp4", "mp4")
+        path = Path(folder) / "clip.mp4"
+        pipeline.generate(request, engine, path, "mp4", marking=Marking(settings))
     print(peak_resident())
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlalchemy as sa
 
 from hinode.jobs import transitions
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Job
+from hinode.jobs.rows import read_request
 from hinode.media import convert
 from hinode.media.timeline import Timeline
 from hinode.records.database import Database
 from hinode.records.rows import first_row
 from hinode.records.tables import artifacts
 from hinode.request import MediaFile, Size
+from hinode.trust.provenance import marks
+from hinode.trust.provenance.marking import Marking
+from hinode.trust.provenance.signing import Mark
+from hinode.trust.provenance.statement import state_copy
 
 ROLE = "video."
 """Before the format, the role of a converted video."""
@@ -26,6 +34,7 @@ class Conversions:
 
     database: Database
     objects: Objects
+    marking: Marking
 
     def make(self, job: Job, video: MediaFile, kind: str) -> MediaFile:
         """Convert the file of a completed job; `kind` is one of `media.formats.FORMATS`.
@@ -38,14 +47,21 @@ class Conversions:
         source, size, timeline = self.objects.fetch(video.digest), size_of(job), timeline_of(job)
         convert.check(kind, size, timeline)
         suffix = ".zip" if kind == "png" else f".{kind}"
+        clip = dataclasses.replace(video, path=str(source))
+        statement = state_copy("convert", clip, read_request(job.request))
+        signed: list[Mark] = []
+
+        def seal(part: Path) -> None:
+            signed.append(self.marking.sign(part, statement))
+
         with self.objects.temporary(suffix) as path:
-            convert.convert(source, path, kind, size, timeline)
+            convert.convert(source, path, kind, size, timeline, seal)
             digest, count = self.objects.put(path)
         file = MediaFile(digest, convert.MEDIA_TYPES[kind], count)
-        self._enter(job, f"{ROLE}{kind}", file)
+        self._enter(job, f"{ROLE}{kind}", file, signed[0].label)
         return file
 
-    def _enter(self, job: Job, role: str, file: MediaFile) -> None:
+    def _enter(self, job: Job, role: str, file: MediaFile, label: str) -> None:
         """Let the file belong to the job, unless its files are gone by now or another has done so."""
         roles = sa.select(artifacts.c.role).where(artifacts.c.job_id == job.id)
         with self.database.write() as connection:
@@ -55,6 +71,7 @@ class Conversions:
             there = set(connection.scalars(roles))
             if "video" in there and role not in there:
                 connection.execute(artifacts.insert(), transitions.artifact_row(job.id, role, file))
+                marks.record_job(connection, job.id, {role: file}, {"manifests": {role: label}}, time.time())
 
 
 def size_of(job: Job) -> Size:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +30,10 @@ from hinode.money import quotes, runs
 from hinode.money.stages import STAGES
 from hinode.request import MediaFile, Request
 from hinode.settings import Settings
+from hinode.trust.provenance.keyring import AuthorityError
+from hinode.trust.provenance.marking import Marking
+from hinode.trust.provenance.signing import SigningError
+from hinode.trust.provenance.statement import Statement, state_preview
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ DECODE_RETRIES = 2
 PREVIEW_SECONDS = 1.0
 END_SECONDS, END_PAUSE, MAX_END_PAUSE = 60.0, 1.0, 5.0
 """For how long, and how often, the end of an attempt is entered again while the jobs cannot be reached."""
+SIGNING = (AuthorityError, SigningError)
 STOP_SECONDS = 20.0
 """The same, of a worker that is to end."""
 
@@ -95,6 +100,7 @@ class Attempt:
         self._saved_at = time.monotonic()
         self._spans = Spans(lease)
         self._checkpoints = Checkpoints(objects)
+        self._request: Request | None = None  # with the paths of its references
         self._saved: State | None = None  # the last state, for another try at decoding
         self._checkpoint = lease.job.checkpoint  # digest of the last state that was entered
         self._measured: runs.Measured | None = None
@@ -133,7 +139,7 @@ class Attempt:
             return self._give_back(Outcome.UNSUPPORTED)
         except UNREACHABLE:
             raise
-        except StoreError as error:
+        except (StoreError, AuthorityError) as error:
             return self._postpone(str(error))
         except BadInput as error:
             return self._fail(error.code, str(error), final=True)
@@ -158,7 +164,7 @@ class Attempt:
         return self._fail(UNEXPECTED_ERROR, UNEXPECTED_ERROR_MESSAGE)
 
     def _postpone(self, fault: str) -> Outcome | None:
-        """Give the job back, which a full disk says nothing about."""
+        """Give the job back: it is not to blame for a full disk, or for a signer that is away."""
         log.error("the job goes back into its queue: %s", fault)
         self.disk_error = True
         return self._end(Outcome.STORAGE, lambda: self.store.postpone(self.lease, INTERNAL_ERROR_MESSAGE))
@@ -221,6 +227,7 @@ class Attempt:
         check_size(request.size)  # now, and not when the frames are there
         with ExitStack() as inputs:
             request = self._repeat(partial(self._with_paths, request, inputs))
+            self._request = request
             return self._render(request, engine_of, heartbeat)
 
     def _render(
@@ -236,7 +243,7 @@ class Attempt:
             except _Cancelled:
                 abandon(run)
                 raise
-            except (_Yielded, LeaseLost, BadInput, StoreError, DeviceError, *UNREACHABLE):
+            except (_Yielded, LeaseLost, BadInput, StoreError, DeviceError, *SIGNING, *UNREACHABLE):
                 raise
             except Exception as error:
                 if not self._ready or not retries:
@@ -316,11 +323,28 @@ class Attempt:
             return
         self._previewed_at = time.monotonic()
         try:
-            self.objects.put_preview(self.lease.job.id, pipeline.preview(progress.preview))
-        except (OSError, StoreError, *UNREACHABLE) as error:
+            statement = self._preview_statement
+            picture = pipeline.preview(progress.preview, statement, marking=self._marking)
+            self.objects.put_preview(self.lease.job.id, picture)
+        except (OSError, StoreError, *SIGNING, *UNREACHABLE) as error:
             log.warning("the preview could not be written: %s", error)
         else:
             self._previews += 1
+
+    @cached_property
+    def _marking(self) -> Marking:
+        """How the files are marked: a worker of a server has no keys, and the server signs."""
+        authority = self._repeat(partial(self.store.authority, self.lease))
+        if authority is not None:
+            once = authority.sign
+            authority = dataclasses.replace(authority, sign=lambda data: self._repeat(partial(once, data)))
+        return Marking(self.settings, authority)
+
+    @cached_property
+    def _preview_statement(self) -> Statement:
+        """The statement on previews; the model and its licence are in that on the clip."""
+        assert self._request is not None, "the work has begun"
+        return self._marking.shorten(state_preview(self._request))
 
     def _save(self, run: Run) -> None:
         """Store the state of the run, make it the job's, and remove the one before it.
@@ -349,10 +373,10 @@ class Attempt:
             objects.temporary(".jpg") as spritesheet,
         ):
             report = partial(self._report, heartbeat=heartbeat)
-            result = pipeline.finish(request, clip, video, "mp4", report)
+            result = pipeline.finish(request, clip, video, "mp4", report, marking=self._marking)
             seconds = dict(result.provenance.stage_seconds)
             with timed(seconds, "store"):
-                pipeline.write_stills(request, clip, thumbnail, spritesheet)
+                stills = pipeline.write_stills(request, clip, thumbnail, spritesheet, marking=self._marking)
                 files = {
                     "video": self._put(video, "video/mp4"),
                     "thumbnail": self._put(thumbnail, "image/webp"),
@@ -360,7 +384,9 @@ class Attempt:
                 }
             self._spans.report(Progress("store", 1, 1))
         self._measure(request, seconds)
-        return files, {name: value for name, value in result.as_json().items() if name != "path"}
+        labels = (mark.label for mark in (result.mark, *stills))
+        values = result.as_json() | {"manifests": dict(zip(files, labels, strict=True))}
+        return files, {name: value for name, value in values.items() if name not in ("path", "manifest")}
 
     def _measure(self, request: Request, stage_seconds: dict[str, float]) -> None:
         """Remember how long the run took, for the prediction of later ones."""

@@ -15,6 +15,7 @@ from hinode.jobs.states import Outcome
 from hinode.money import runs
 from hinode.records.database import DatabaseError
 from hinode.request import MediaFile
+from hinode.trust.provenance.authority import Authority
 
 
 class ServerAway(HinodeError):
@@ -97,6 +98,8 @@ class JobService(Protocol):
         claim_next: bool = False,
         measured: runs.Measured | None = None,
     ) -> Lease | None: ...
+
+    def authority(self, lease: Lease) -> Authority | None: ...
 
     def fail(self, lease: Lease, code: str, message: str, *, final: bool) -> None: ...
 

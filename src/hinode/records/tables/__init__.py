@@ -56,6 +56,7 @@ from hinode.records.tables.status import (
     status_notes,
     status_probers,
 )
+from hinode.records.tables.trust import authorities, marks
 from hinode.records.tables.webhooks import deliveries, delivery_attempts, events, webhook_endpoints
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "archives",
     "artifacts",
     "attempts",
+    "authorities",
     "batch_lines",
     "batches",
     "characters",
@@ -77,6 +79,7 @@ __all__ = [
     "library",
     "library_tags",
     "likes",
+    "marks",
     "metadata",
     "one_time_tokens",
     "organisations",

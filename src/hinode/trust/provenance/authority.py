@@ -59,6 +59,19 @@ class Authority:
     sign: Sign = field(repr=False)
     time_authority: str = ""
 
+    @classmethod
+    def of(cls, keyring: Keyring, secret: bytes, time_authority: str = "") -> Authority:
+        """An authority that signs with the key of a keyring, which is decrypted at the first signature."""
+
+        @cache
+        def key() -> ec.EllipticCurvePrivateKey:
+            return keyring.signing_key(secret)
+
+        def sign(data: bytes) -> bytes:
+            return raw_signature(key().sign(data, ec.ECDSA(hashes.SHA256())))
+
+        return cls(keyring.chain, keyring.anchors, sign, time_authority)
+
     def anchors(self) -> bytes:
         """PEM of all roots that signatures of this authority lead to, retired ones included."""
         return self.roots
@@ -87,7 +100,7 @@ def open_authority(home: Path, settings: Settings | None = None) -> Authority:
     keyring = load_keyring(home, secret)
     if keyring is None or keyring.leaf.not_valid_after_utc - RENEWAL < dt.datetime.now(dt.UTC):
         keyring = _make_or_renew(home, secret)
-    return Authority(keyring.chain, keyring.anchors, _key_of(keyring, home, secret), time_authority)
+    return Authority.of(keyring, read_secret(home, secret), time_authority)
 
 
 def load_keyring(home: Path, secret: str = "") -> Keyring | None:
@@ -143,16 +156,6 @@ def _make_or_renew(home: Path, secret: str) -> Keyring:
             keyring = keyring.rotate(read_secret(home, secret), now)
         save_keyring(home, keyring)
         return keyring
-
-
-def _key_of(keyring: Keyring, home: Path, secret: str) -> Sign:
-    """Signs with the key of a keyring, which is decrypted at the first signature."""
-
-    @cache
-    def key() -> ec.EllipticCurvePrivateKey:
-        return keyring.signing_key(read_secret(home, secret))
-
-    return lambda data: raw_signature(key().sign(data, ec.ECDSA(hashes.SHA256())))
 
 
 def _authority_elsewhere(home: Path, settings: Settings, time_authority: str) -> Authority:

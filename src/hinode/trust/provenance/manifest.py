@@ -44,7 +44,7 @@ def define(statement: Statement, label: str, kept: Iterable[str | None], now: dt
     if statement.watermark_id is not None:
         blocks = [{"scope": {}, "value": statement.watermark_id}]
         assertions.append(_assertion("c2pa.soft-binding", {"alg": WATERMARK, "blocks": blocks}))
-    if statement.drawn is not Drawn.NOTHING:
+    if statement.drawn in (Drawn.ALL, Drawn.SOME):
         disclosure = {
             "modelType": "c2pa.types.model.pytorch",
             "modelName": statement.model,

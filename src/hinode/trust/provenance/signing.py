@@ -122,9 +122,7 @@ def _sign(source: Any, target: Any, kind: str, statement: Statement, authority: 
 
     label = f"urn:c2pa:{uuid.uuid4()}"
     inspected = tuple(inspect(item, authority.anchors()) for item in statement.ingredients)
-    kept = [read.source_type for read in inspected if read.item.is_kept]
-    if statement.source_types is not None:
-        kept = list(statement.source_types)
+    kept = [read.source_type or read.item.source_type for read in inspected if read.item.is_kept]
     definition = manifest.define(statement, label, kept, dt.datetime.now(dt.UTC))
     # An ingredient whose certificate has ended, or that was changed, must not fail the file that it is in.
     # So a second try leaves it to readers to find that out, and a third one names it by its digest alone.

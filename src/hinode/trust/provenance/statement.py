@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from hinode.clip import Provenance
-from hinode.request import CONTEXT_VIDEO, MASK, SOURCE, Reference, Request
+from hinode.request import CONTEXT_VIDEO, MASK, SOURCE, MediaFile, Reference, Request
 
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
@@ -42,6 +42,7 @@ SOURCE_TYPES = frozenset(
 )
 """The names of IPTC's list of digital source types, https://cv.iptc.org/newscodes/digitalsourcetype/."""
 GENERATED, COMPOSITE = "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"
+BY_PROGRAM = "algorithmicMedia"
 
 
 class Drawn(StrEnum):
@@ -49,6 +50,8 @@ class Drawn(StrEnum):
 
     ALL = "all"
     SOME = "some"
+    BY_RULES = "by rules"
+    """All of it was drawn, by a program and by no model."""
     NOTHING = "nothing"
 
 
@@ -71,6 +74,7 @@ class Ingredient:
         relation: what it is to the file.
         path: of the file on this machine, or None if it is not there.
         is_kept: whether some of its pictures are in the file as they are.
+        source_type: its digital source type, if that is known and its manifest says none.
     """
 
     role: str
@@ -79,6 +83,7 @@ class Ingredient:
     relation: Relation
     path: Path | None = None
     is_kept: bool = False
+    source_type: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,6 @@ class Statement:
         licence: of the weights, or "".
         ingredients: what the file was made from; at most one is the parent.
         watermark_id: what the invisible watermark in the file carries, or None for a file without one.
-        source_types: digital source types of the ingredients that are kept, None for one that says nothing;
-            None to read them from the files.
     """
 
     drawn: Drawn
@@ -103,7 +106,6 @@ class Statement:
     licence: str = ""
     ingredients: tuple[Ingredient, ...] = ()
     watermark_id: str | None = None
-    source_types: tuple[str | None, ...] | None = None
 
 
 def source_type(drawn: Drawn, kept: Iterable[str | None]) -> str | None:
@@ -114,6 +116,8 @@ def source_type(drawn: Drawn, kept: Iterable[str | None]) -> str | None:
         kept: source types of the files whose pictures are kept; None for a recording, or what says nothing.
     """
     types = set(kept)
+    if drawn is Drawn.BY_RULES:
+        return BY_PROGRAM
     if drawn is Drawn.ALL or types == {GENERATED}:
         return GENERATED
     if drawn is Drawn.SOME or types & {GENERATED, COMPOSITE}:
@@ -146,26 +150,50 @@ def state_clip(request: Request, provenance: Provenance, *, watermark_id: str | 
     )
 
 
+def state_preview(request: Request) -> Statement:
+    """The statement on a picture of a clip that is being made."""
+    drawn = how_much_is_drawn(request)
+    model = request.model or ""
+    return Statement(drawn, request.operation, request.engine, model, "", _ingredients(request, drawn))
+
+
 def state_copy(
-    operation: str, digest: str, media_type: str, path: Path, *, watermark_id: str | None = None
+    operation: str, clip: MediaFile, request: Request, *, watermark_id: str | None = None
 ) -> Statement:
-    """The statement on a file that shows the pictures of another one, such as a clip in another format."""
-    clip = Ingredient("clip", digest, media_type, Relation.PARENT, path, is_kept=True)
-    return Statement(Drawn.NOTHING, operation, ingredients=(clip,), watermark_id=watermark_id)
+    """The statement on a file that shows the pictures of a clip, such as the clip in another format.
+
+    Args:
+        operation: "convert" or "still".
+        clip: the file of the clip, with its path.
+        request: what the clip was made for; it decides if the clip is older than manifests.
+        watermark_id: what the watermark in the pictures carries.
+    """
+    kind = source_type(how_much_is_drawn(request), [None])
+    path = Path(clip.path) if clip.path else None
+    item = Ingredient("clip", clip.digest, clip.media_type, Relation.PARENT, path, True, kind)
+    return Statement(Drawn.NOTHING, operation, ingredients=(item,), watermark_id=watermark_id)
 
 
 def _ingredients(request: Request, drawn: Drawn) -> tuple[Ingredient, ...]:
-    """One for each file; the first one whose pictures are kept, or that is worked on, is the parent."""
     kept = {digest for segment in request.segments for digest in (segment.keep, segment.onto) if segment.keep}
-    files: dict[str, Reference] = {}
-    for reference in sorted(request.references, key=lambda reference: reference.role != SOURCE):
-        files.setdefault(reference.digest, reference)
+    in_part = (SOURCE, CONTEXT_VIDEO) if drawn is Drawn.SOME else ()
+    return ingredients_of(
+        (reference, reference.digest in kept or reference.role in in_part)
+        for reference in sorted(request.references, key=lambda reference: reference.role != SOURCE)
+    )
+
+
+def ingredients_of(references: Iterable[tuple[Reference, bool]]) -> tuple[Ingredient, ...]:
+    """One ingredient for each file: the first one that is worked on, or whose pictures are kept, is the
+    parent. Each reference comes with whether its pictures are kept."""
+    files: dict[str, tuple[Reference, bool]] = {}
+    for reference, is_kept in references:
+        files.setdefault(reference.digest, (reference, is_kept))
     ingredients: list[Ingredient] = []
     has_parent = False
-    for digest, reference in files.items():
-        is_kept = digest in kept or (drawn is Drawn.SOME and reference.role in (SOURCE, CONTEXT_VIDEO))
+    for digest, (reference, is_kept) in files.items():
         relation = Relation.INPUT
-        if reference.role == SOURCE or is_kept:
+        if is_kept or reference.role == SOURCE:
             relation = Relation.COMPONENT if has_parent else Relation.PARENT
             has_parent = True
         path = Path(reference.path) if reference.path else None

@@ -6,6 +6,7 @@ them. What is decided is decided by the same transactions as for every other wor
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 from typing import Annotated, Any
 
@@ -131,6 +132,23 @@ def finish(
     )
     context.objects.delete_preview(lease.job.id)
     return JSONResponse(protocol.assignment(following))
+
+
+@router.get("/{worker_id}/jobs/{job_id}/{epoch}/signer")
+def signer(lease: Leased, context: AppContext) -> Response:
+    """The certificates that the files of the job are signed with."""
+    authority = context.marking.authority
+    values = {"certificates": authority.certificates.decode(), "roots": authority.anchors().decode()}
+    return JSONResponse({**values, "embed_prompt": context.marking.embed_prompt})
+
+
+@router.post("/{worker_id}/jobs/{job_id}/{epoch}/sign")
+def sign(
+    body: Annotated[protocol.ToSign, _body(protocol.ToSign)], lease: Leased, context: AppContext
+) -> Response:
+    """Sign the manifest of a file of the job. The key stays here; only the holder of the lease may ask."""
+    signature = context.marking.authority.sign(body.data)
+    return JSONResponse({"signature": base64.b64encode(signature).decode()})
 
 
 @router.post("/{worker_id}/jobs/{job_id}/{epoch}/end")

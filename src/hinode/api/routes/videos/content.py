@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 from functools import partial
@@ -19,11 +20,13 @@ from hinode.api.queries import Id
 from hinode.errors import BadInput, join_names, quote
 from hinode.jobs.files.conversions import ROLE, timeline_of
 from hinode.jobs.job import Job
+from hinode.jobs.rows import read_request
 from hinode.jobs.states import Status
 from hinode.media import convert
 from hinode.media.formats import FORMATS
 from hinode.media.stills import PNG_LEVEL
 from hinode.request import MediaFile
+from hinode.trust.provenance.statement import state_copy
 
 router = APIRouter(prefix="/v1/videos", tags=["Videos"])
 
@@ -123,9 +126,13 @@ async def get_frame(
         if is_current(request, headers["etag"]):
             return Response(status_code=304, headers=headers)
         target = io.BytesIO()
-        picture = convert.still(context.objects.fetch(file.digest), number, timeline)
+        path = context.objects.fetch(file.digest)
+        picture = convert.still(path, number, timeline)
         picture.save(target, "PNG", compress_level=PNG_LEVEL)
-        return Response(target.getvalue(), media_type="image/png", headers=headers)
+        clip = dataclasses.replace(file, path=str(path))
+        statement = state_copy("still", clip, read_request(job.request))
+        signed = context.marking.sign_bytes(target.getvalue(), statement)
+        return Response(signed, media_type="image/png", headers=headers)
 
     return await context.run_slow(draw)
 

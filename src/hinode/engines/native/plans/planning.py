@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from hinode.media import formats
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
 from hinode.request import MAX_SEED, PLAN, PROMPT_CHARACTERS, Size
+from hinode.trust.provenance.marking import Marking
+from hinode.trust.provenance.statement import Drawn, Statement
 from hinode.world.book.picture.preview import render_plan
 from hinode.world.book.plan import MAX_SECONDS, LandPlan, ScenePlan, plan_of
 from hinode.world.book.reading import count_faults
@@ -116,9 +119,10 @@ def exclude(prompt: str, negative_prompt: str) -> str:
     return ", no ".join([prompt, *filter(None, parts)])
 
 
-def write_preview(planned: PlannedClip, size: Size, path: Path) -> None:
-    """Write the book's own drawing of a plan, at most `PREVIEW_SIDE` pixels long, with its sound where the
-    format has any; the format follows from the ending.
+def write_preview(planned: PlannedClip, size: Size, path: Path, *, marking: Marking) -> None:
+    """Write the book's own drawing of a plan, signed, at most `PREVIEW_SIDE` pixels long.
+
+    The format follows from the ending; one that can hold sound gets that of the plan.
 
     Raises:
         BadInput: no format has the ending.
@@ -140,9 +144,11 @@ def write_preview(planned: PlannedClip, size: Size, path: Path) -> None:
     label = Label(
         "preview of a plan",
         "Drawn from a plan by the picture book itself; no model drew it.",
-        planned.as_json(),
+        planned.as_json() if marking.embed_prompt else {"plan": plan.model_dump(mode="json")},
     )
-    formats.write(kind, path, frames(), (width, height), timeline, label, sound)
+    statement = Statement(Drawn.BY_RULES, "plan")
+    seal = partial(marking.sign, statement=statement)
+    formats.write(kind, path, frames(), (width, height), timeline, label, sound, seal)
 
 
 def read_plan(text: str, seconds: float) -> ScenePlan:

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Base64Bytes, Field
 
 from hinode import __version__
 from hinode.engines.protocol import Cost
@@ -22,12 +22,14 @@ from hinode.money.runs import Kind, Measured
 from hinode.parsing import Boolean, Input, Integer, Number, parse
 from hinode.request import MediaFile
 
-VERSION = 1
+VERSION = 2
 """It changes with every change after which a worker and a server would misunderstand each other."""
 VERSION_HEADER, SOFTWARE_HEADER = "hinode-worker-protocol", "hinode-version"
 MAX_BODY_BYTES = 4 << 20
 """Of a message, which the account of a clip takes most of; files travel by themselves."""
 
+MAX_SIGNED_BYTES = 1 << 20
+"""Of what is signed at once: a claim of C2PA, which has digests of everything else."""
 MAX_MESSAGE_LENGTH = 2000
 """Of the reason why an attempt failed."""
 
@@ -97,6 +99,20 @@ class End(Input):
     code: Annotated[str, Field(pattern="^[a-z0-9_]{1,64}$")] = "engine"
     message: Annotated[str, Field(max_length=MAX_MESSAGE_LENGTH)] = ""
     final: Boolean = False
+
+
+class ToSign(Input):
+    """Bytes of a manifest that the server signs."""
+
+    data: Annotated[Base64Bytes, Field(max_length=MAX_SIGNED_BYTES)]
+
+
+class Signer(Input):
+    """What signs for the worker; see `trust.provenance.authority.Authority`."""
+
+    certificates: Annotated[str, Field(max_length=100_000)]
+    roots: Annotated[str, Field(max_length=10_000_000)]
+    embed_prompt: Boolean
 
 
 class SentFile(Input):

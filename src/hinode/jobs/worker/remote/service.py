@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -9,10 +10,13 @@ from typing import Any
 
 from hinode.jobs.job import HeartbeatReply, Lease
 from hinode.jobs.states import Outcome
+from hinode.jobs.worker.remote import protocol
 from hinode.jobs.worker.remote.connection import Connection
 from hinode.jobs.worker.remote.protocol import MAX_MESSAGE_LENGTH, Measurement, read_lease
 from hinode.money import runs
+from hinode.parsing import parse
 from hinode.request import MediaFile
+from hinode.trust.provenance.authority import Authority
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +123,17 @@ class RemoteService:
         }
         answer = self._write(lease, "finish", body)
         return self._hold(read_lease(answer, lease.worker_id, lease.host), began)
+
+    def authority(self, lease: Lease) -> Authority:
+        """The authority of the server: it signs, and no key travels."""
+        address = self.path(lease, "signer")
+        signer = parse(protocol.Signer, self.connection.call("GET", address), what="the signer")
+
+        def sign(data: bytes) -> bytes:
+            body = {"data": base64.b64encode(data).decode()}
+            return base64.b64decode(self._write(lease, "sign", body)["signature"])
+
+        return Authority(signer.certificates.encode(), signer.roots.encode(), sign)
 
     # Of the files of the job
 
