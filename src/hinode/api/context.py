@@ -60,6 +60,7 @@ from hinode.outbound import Outbound
 from hinode.records.database import Database
 from hinode.settings import Settings
 from hinode.trust.provenance.marking import Marking
+from hinode.trust.verification.registry import registry_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -114,7 +115,7 @@ class Context:
         self.endpoints = Endpoints(database, self.outbound, clock)
         self.catalogue = Catalogue(settings, clock)
         self.inputs = Inputs(self.store, self.objects, self.uploads, self.characters, self.outbound)
-        self.verification = VerificationDesk(settings, self.objects, self.outbound)
+        self.verification = VerificationDesk(settings, self.objects, self.outbound, registry_of(database))
         self.forecast = Forecast(database, self.objects, Quotes(settings, database, clock), clock)
         self.admission = Admission(self.catalogue, self.inputs, PoolRoutes(settings, self.forecast))
         self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)

@@ -15,12 +15,14 @@ from starlette.testclient import TestClient
 from hinode.api.limits import Buckets
 from hinode.api.verification import desk
 from hinode.outbound import Outbound
+from hinode.trust.provenance import marks
 from hinode.trust.provenance.authority import open_authority
 from hinode.trust.provenance.signing import sign
 from hinode.trust.provenance.statement import Drawn, Statement
 from hinode.trust.verification.reader import MAX_SIDECAR_BYTES
+from hinode.trust.verification.report import Watermark
 from tests.api.conftest import Server
-from tests.trust.verification.signing import Studio, find_box, flip, video
+from tests.trust.verification.signing import Studio, box, find_box, flip, video
 
 ADDRESS = ("203.0.113.7", 4711)
 
@@ -183,7 +185,31 @@ def test_the_provenance_of_a_video_is_that_of_its_file(server: Server) -> None:
     body = answer.json()
     content = server.client.get(f"/v1/videos/{made['id']}/content").content
     assert body["sha256"] == hashlib.sha256(content).hexdigest()
+    assert (body["verdict"], body["is_original"]) == ("trusted", True)
     other = server.client.get(f"/v1/videos/{made['id']}/provenance", headers=server.other_project())
     assert other.status_code == 404
     waiting = server.create()
     assert server.client.get(f"/v1/videos/{waiting['id']}/provenance").status_code == 409
+
+
+def test_the_registry_tells_originals_from_copies_and_from_laundered_files(
+    server: Server, stranger: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watermark leads to the record that somebody took out of the file."""
+    made = server.render()
+    content = server.client.get(f"/v1/videos/{made['id']}/content").content
+    assert post(stranger, content).json()["is_original"] is True
+    copy = post(stranger, content + box(b"free", b"hidden")).json()
+    assert (copy["verdict"], copy["is_original"]) == ("trusted", False)
+    assert {"file.not_identical", "file.uncovered"} <= {entry["code"] for entry in copy["findings"]}
+    label = post(stranger, content).json()["manifest"]["label"]
+    with server.context.store.database.write() as connection:
+        marked = marks.RecordedMark("0" * 64, label, None, "mark-of-the-clip", 1.8e9)
+        marks.record(connection, marked)
+    read = [Watermark("org.hinode.watermark.1", "mark-of-the-clip", True)]
+    monkeypatch.setattr(server.context.verification, "_detect", lambda path: read)
+    laundered = post(stranger, Studio("Stranger").sign(content)).json()
+    assert laundered["verdict"] == "tampered"
+    assert "manifest.replaced" in {entry["code"] for entry in laundered["findings"]}
+    assert label in laundered["text"]
+    assert laundered["watermarks"][0]["id"] == "mark-of-the-clip"

@@ -39,31 +39,29 @@ ANCHOR_SECONDS = 60.0
 
 
 class VerificationDesk:
-    """Where files are checked. Safe to use from several threads.
-
-    Attributes:
-        lookup: the registry of the files that this server made, or None.
-        detect: looks for watermarks, or None.
-    """
-
-    lookup: Lookup | None = None
-    detect: DetectWatermarks | None = None
+    """Where files are checked. Safe to use from several threads."""
 
     def __init__(
         self,
         settings: Settings,
         objects: Objects,
         outbound: Outbound,
+        lookup: Lookup | None = None,
+        detect: DetectWatermarks | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
             outbound: fetches addresses that members name.
+            lookup: the registry of the files that this server made, if there is one.
+            detect: looks for watermarks, if something can.
             clock: seconds since any moment.
         """
         self._settings = settings
         self._objects = objects
         self._outbound = outbound
+        self._lookup = lookup
+        self._detect = detect
         self._clock = clock
         self._buckets = Buckets(clock)
         self._places = ConcurrencyLimit(
@@ -104,7 +102,7 @@ class VerificationDesk:
 
     def _check(self, path: Path, sidecar: Path | None = None) -> Report:
         return check_file(
-            path, anchors=self._read_anchors(), sidecar=sidecar, lookup=self.lookup, detect=self.detect
+            path, anchors=self._read_anchors(), sidecar=sidecar, lookup=self._lookup, detect=self._detect
         )
 
     def _check_url(self, url: str, is_member: bool) -> Report:
