@@ -109,6 +109,7 @@ class Studio:
         remote: str = "",
         chain: bool = True,
         verify: bool = True,
+        time_authority: str | None = None,
         more: list[dict[str, Any]] | None = None,
     ) -> bytes:
         """A file with a manifest in it; with `embed` False, the manifest alone."""
@@ -116,7 +117,9 @@ class Studio:
         checks = {"verify_trust": True, "verify_after_sign": verify, "remote_manifest_fetch": False}
         context = c2pa.Context.from_dict({**trust, "verify": checks})
         certificates = pem(self.leaf[1]) + (pem(self.issuing[1]) if chain else "")
-        signer = c2pa.Signer.from_callback(self._sign, c2pa.C2paSigningAlg.ES256, certificates, None)
+        signer = c2pa.Signer.from_callback(
+            self._sign, c2pa.C2paSigningAlg.ES256, certificates, time_authority
+        )
         created: list[dict[str, Any]] = [
             {
                 "action": "c2pa.created",

@@ -24,6 +24,7 @@ from hinode.trust.verification.report import (
 from hinode.trust.verification.values import State
 from tests.trust.verification.conftest import Check
 from tests.trust.verification.signing import Studio, box, find_box, flip, video
+from tests.trust.verification.time_authority import time_authority
 
 C2PA_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 
@@ -238,14 +239,26 @@ def test_a_parent_of_a_stranger_vouches_for_nothing(
 
 
 @pytest.mark.slow
-def test_a_certificate_that_expires_leaves_an_unknown_signer(check: Check, plain: bytes) -> None:
-    brief = Studio("Brief", seconds=3)
-    signed = brief.sign(plain)
-    assert check(signed, anchors=brief.anchors).verdict is State.TRUSTED
-    time.sleep(3.5)  # certificates have whole seconds of the real time
-    report = check(signed, anchors=brief.anchors)
+def test_a_time_stamp_outlives_the_certificate(check: Check, plain: bytes, tmp_path: Path) -> None:
+    """Without one, or from an authority that is not trusted, the signer is not known any more."""
+    brief = Studio("Brief", seconds=5)
+    unstamped = brief.sign(plain)
+    folder = tmp_path / "authority"
+    folder.mkdir()
+    with time_authority(folder) as (address, root):
+        stamped = brief.sign(plain, verify=False, time_authority=address)
+    time.sleep(6)  # certificates have whole seconds of the real time
+    report = check(unstamped, anchors=brief.anchors + root)
     assert report.verdict is State.UNKNOWN_SIGNER
     assert "signingCredential.expired" in codes(report)
+    report = check(stamped, anchors=brief.anchors + root)
+    assert report.verdict is State.TRUSTED
+    assert report.manifest is not None
+    assert report.manifest.signed_at.startswith("20")
+    report = check(stamped, anchors=brief.anchors)
+    assert report.verdict is State.UNKNOWN_SIGNER
+    assert report.manifest is not None
+    assert report.manifest.signed_at == ""
 
 
 def test_a_fragmented_video_is_read_too(check: Check, studio: Studio, tmp_path: Path) -> None:

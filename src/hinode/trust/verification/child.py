@@ -2,7 +2,7 @@
 
 The native reader of C2PA can crash, take gigabytes or look up addresses that the file names. Here it has
 limits of memory and of time, its only files are the ones that it was started with, and no more can be opened:
-a socket is a file too. The program imports nothing of Hinode, so that it starts in a tenth of a second.
+a socket is a file too. The program imports nothing of Hinode, so that it starts quickly.
 
 Standard input is the file. The argument is a JSON object: `sidecar` is the number of an open file or null,
 `anchors` are certificates as PEM, and the rest are limits. Two lines of JSON are written: the facts of the

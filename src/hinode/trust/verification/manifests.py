@@ -19,6 +19,7 @@ MAX_TEXT = 300
 JOINERS = "\u200c\u200d"
 """Which the writing of some languages needs."""
 WORST_FIRST = (State.TAMPERED, State.DAMAGED, State.UNKNOWN_SIGNER, State.TRUSTED)
+TRUSTED_TIME, UNTRUSTED_TIME = "timeStamp.trusted", "timeStamp.untrusted"
 TRUSTED_SIGNER, UNTRUSTED_SIGNER = "signingCredential.trusted", "signingCredential.untrusted"
 
 
@@ -29,7 +30,8 @@ def build(store: Mapping[str, Any]) -> Manifest | None:
         return None
     by_label = {_text(entry.get("label")): entry for entry in reversed(entries)}
     # The library writes the active manifest first.
-    return _Builder(by_label).manifest(entries[0], 0, _failures(entries[0].get("validationResults")))
+    results = entries[0].get("validationResults")
+    return _Builder(by_label).manifest(entries[0], 0, _failures(results), _has_trusted_time(results))
 
 
 class _Builder:
@@ -39,7 +41,9 @@ class _Builder:
         self._entries = entries
         self._count = 0
 
-    def manifest(self, entry: Mapping[str, Any], depth: int, codes: Sequence[str]) -> Manifest:
+    def manifest(
+        self, entry: Mapping[str, Any], depth: int, codes: Sequence[str], has_trusted_time: bool
+    ) -> Manifest:
         """The manifest of an entry, whose check gave the failures `codes`."""
         self._count += 1
         assertions = _mapping(entry.get("assertions"))
@@ -53,7 +57,7 @@ class _Builder:
             title=_text(claim.get("dc:title")),
             state=_state(codes),
             signer=_signer(signature),
-            signed_at=_signed_at(signature),
+            signed_at=_signed_at(signature) if has_trusted_time else "",
             generator=_generator(claim),
             actions=actions,
             source_types=addresses,
@@ -102,7 +106,9 @@ class _Builder:
                 ),
                 state=_state(codes, has_manifest=bool(reference)),
                 findings=tuple(_findings(codes)),
-                manifest=None if own is None else self.manifest(own, depth + 1, codes),
+                manifest=None
+                if own is None
+                else self.manifest(own, depth + 1, codes, _has_trusted_time(recorded, delta)),
             )
 
 
@@ -131,6 +137,17 @@ def _findings(codes: Sequence[str]) -> Iterable[Finding]:
 
 def _failures(results: Any) -> list[str]:
     return _codes(results, "failure")
+
+
+def _has_trusted_time(*results: Any) -> bool:
+    """Whether the last of some results that says something of the time stamp says that it is trusted."""
+    is_trusted = False
+    for result in results:
+        if TRUSTED_TIME in _codes(result, "success"):
+            is_trusted = True
+        if UNTRUSTED_TIME in (*_codes(result, "failure"), *_codes(result, "informational")):
+            is_trusted = False
+    return is_trusted
 
 
 def _codes(results: Any, kind: str) -> list[str]:
