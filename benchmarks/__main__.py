@@ -5,6 +5,7 @@
     fairness    waits under the scheduler and under simpler ones, with a virtual clock
     queue       jobs claimed and finished per second by several processes on one SQLite file
     quote       answering time of a quote behind a long queue, as a ratio to a plain route
+    marking     what signing costs: in a running worker, and in the whole process of the command
     latency     answering times of the API while workers generate and clients poll
 
 and, only by name, because they take long:
@@ -41,7 +42,7 @@ import sys
 
 from hinode.settings import thread_variables
 
-SHORT = ("speed", "busy", "fairness", "queue", "quote", "latency")
+SHORT = ("speed", "busy", "fairness", "queue", "quote", "marking", "latency")
 NAMES = (
     *SHORT,
     "autoscale",

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -26,9 +26,11 @@ from hinode.media.sound import LEFT_OUT, describe_sound
 from hinode.media.timeline import Timeline, frame_rate
 from hinode.output import replace_file
 from hinode.request import FIRST_FRAME, KEYFRAME, LAST_FRAME, Request, Size
-from hinode.trust.provenance.marking import Marking
-from hinode.trust.provenance.signing import Mark
 from hinode.trust.provenance.statement import Statement, state_clip
+
+if TYPE_CHECKING:
+    from hinode.trust.provenance.marking import Marking
+    from hinode.trust.provenance.signing import Mark
 
 Watch = Callable[[Progress], None]
 """Called after every step."""

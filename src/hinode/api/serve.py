@@ -28,6 +28,7 @@ from hinode.jobs.store import Store
 from hinode.jobs.webhooks.delivery import Deliverer
 from hinode.records.database import Database, DatabaseError
 from hinode.settings import Settings
+from hinode.trust.provenance.sharing import share
 
 if TYPE_CHECKING:
     from hinode.engines.remote.engine import RemoteEngine
@@ -185,6 +186,7 @@ def _opened(settings: Settings) -> Iterator[Database]:
             # Other users of the machine may not read prompts.
             settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             database.upgrade()
+            share(database, settings)
         except OSError as error:
             message = f"{error.filename or settings.home} cannot be created: {error.strerror}"
             raise DatabaseError(message, "choose another folder with HINODE_HOME") from error

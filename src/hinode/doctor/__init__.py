@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from hinode.doctor import machine, state
+from hinode.doctor import machine, state, trust
 from hinode.doctor.installation import Installation
 from hinode.errors import HinodeError
 
@@ -18,6 +18,7 @@ CHECKS: tuple[tuple[str, Callable[[Installation], str]], ...] = (
     ("clock", state.check_clock),
     ("notifications", state.check_notifications),
     ("store", state.check_store),
+    ("keys", trust.check_keys),
     ("disk", machine.check_disk),
     ("codecs", machine.check_codecs),
     ("device", machine.check_device),

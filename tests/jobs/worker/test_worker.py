@@ -206,9 +206,10 @@ def test_a_worker_that_is_asked_to_end_with_its_last_file_takes_no_other_job(
     jobs, stop = [service.submit() for _ in range(2)], threading.Event()
     write = pipeline.write_stills
 
-    def stopped(*args: Any) -> None:
-        write(*args)
+    def stopped(*args: Any, **more: Any) -> Any:
+        marks = write(*args, **more)
         stop.set()
+        return marks
 
     monkeypatch.setattr(pipeline, "write_stills", stopped)
     service.worker().run(stop)
@@ -276,7 +277,7 @@ def test_a_worker_killed_while_it_writes_the_file_costs_no_step(
     job_id = service.submit()
     write = pipeline.write_stills
 
-    def die(*args: Any) -> None:
+    def die(*args: Any, **more: Any) -> None:
         raise Killed
 
     monkeypatch.setattr(pipeline, "write_stills", die)

@@ -33,8 +33,6 @@ import os, sys
 from hinode import logs
 from hinode.jobs.worker.process import main
 from hinode.settings import Settings
-from tests.videos import shown_by
-from tests.videos import shown_by
 logs.start()
 sys.exit(main(Settings.from_environment(os.environ), attached=sys.argv[1] == "attached"))
 """

@@ -1,18 +1,25 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import socket
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from hinode.clip import Provenance
+from hinode.request import Reference, Request, Segment
+from hinode.trust.provenance import timestamps
 from hinode.trust.provenance.authority import Authority, open_authority
 from hinode.trust.provenance.ingredients import State
 from hinode.trust.provenance.signing import sign
-from hinode.trust.provenance.statement import Drawn, Ingredient, Relation, Statement, source_type
+from hinode.trust.provenance.statement import Drawn, Ingredient, Relation, Statement, source_type, state_clip
 from tests.manifests import read_manifest
 
+SECRET = "a prompt that nobody may read"
 STATEMENT = Statement(Drawn.ALL, engine="native", model="book", licence="Apache-2.0")
 
 
@@ -89,3 +96,56 @@ def test_the_source_type_follows_from_what_was_drawn_and_what_is_kept() -> None:
     assert source_type(Drawn.NOTHING, ["digitalCapture"]) is None
     assert source_type(Drawn.NOTHING, [generated]) == generated
     assert source_type(Drawn.NOTHING, [generated, None]) == composite
+
+
+@pytest.mark.parametrize("answer", ["refused", "silent"])
+def test_a_dead_time_authority_blocks_no_file(
+    picture: Path, authority: Authority, answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timestamps, "TRIAL_SECONDS", 0.3)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        if answer == "silent":
+            listener.listen()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/tsr"
+        mark = sign(picture, STATEMENT, dataclasses.replace(authority, time_authority=address))
+    assert not mark.is_timestamped
+    assert read_manifest(picture, authority).state == "Trusted"
+
+
+def segment(keep: str = "", **more: Any) -> Segment:
+    return Segment(1.0, keep=keep, **more)
+
+
+@pytest.mark.parametrize(
+    ("operation", "roles", "segments", "drawn", "relations"),
+    [
+        ("generate", (), (), Drawn.ALL, []),
+        ("generate", ("first_frame", "character"), (), Drawn.ALL, ["inputTo", "inputTo"]),
+        ("remix", ("source",), (), Drawn.ALL, ["parentOf"]),
+        ("edit", ("source",), (), Drawn.ALL, ["parentOf"]),
+        ("edit", ("source", "mask"), (), Drawn.SOME, ["parentOf", "inputTo"]),
+        ("extend", ("source",), (), Drawn.SOME, ["parentOf"]),
+        ("extend", ("source",), (segment("0"), segment()), Drawn.SOME, ["parentOf"]),
+        ("retake", ("source",), (segment("0"), segment(), segment("0")), Drawn.SOME, ["parentOf"]),
+        (
+            "blend",
+            ("source", "source"),
+            (segment("0"), segment(), segment("1")),
+            Drawn.SOME,
+            ["parentOf", "componentOf"],
+        ),
+        ("recut", ("source",), (segment("0"),), Drawn.NOTHING, ["parentOf"]),
+        ("storyboard", ("source",), (segment("0"),), Drawn.NOTHING, ["parentOf"]),
+    ],
+)
+def test_what_was_done_follows_from_the_request(
+    operation: str, roles: tuple[str, ...], segments: tuple[Segment, ...], drawn: Drawn, relations: list[str]
+) -> None:
+    references = tuple(Reference(role, str(number), "video/mp4") for number, role in enumerate(roles))
+    request = Request(SECRET, operation=operation, references=references, segments=segments)
+    statement = state_clip(request, Provenance("native", "book", 1, 2, (64, 36)))
+    assert statement.drawn is drawn
+    assert [item.relation for item in statement.ingredients] == relations
+    assert (statement.model == "book") == (drawn is not Drawn.NOTHING)
+    assert SECRET not in repr(statement)

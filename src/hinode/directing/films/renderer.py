@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,8 +32,10 @@ from hinode.media.sound import LEFT_OUT, describe_sound
 from hinode.media.timeline import Timeline
 from hinode.request import GUIDE_VIDEO
 from hinode.settings import Settings
-from hinode.trust.provenance.marking import Marking
 from hinode.trust.provenance.statement import Drawn, Statement, ingredients_of
+
+if TYPE_CHECKING:
+    from hinode.trust.provenance.marking import Marking
 
 Watch = Callable[[Progress], None]
 

@@ -16,7 +16,7 @@ from hinode import pipeline
 from hinode.background import backoff
 from hinode.clip import Clip
 from hinode.engines.protocol import Engine, Progress, Run, State, abandon, timed
-from hinode.errors import BadInput, DeviceError, EngineError, HinodeError
+from hinode.errors import BadInput, DeviceError, EngineError, HinodeError, OutputError
 from hinode.jobs.files.checkpoints import DISCARD_AGE, Checkpoints
 from hinode.jobs.files.objects import FULL, Objects, StoreError
 from hinode.jobs.job import Lease, LeaseLost
@@ -326,7 +326,7 @@ class Attempt:
             statement = self._preview_statement
             picture = pipeline.preview(progress.preview, statement, marking=self._marking)
             self.objects.put_preview(self.lease.job.id, picture)
-        except (OSError, StoreError, *SIGNING, *UNREACHABLE) as error:
+        except (OSError, OutputError, StoreError, *SIGNING, *UNREACHABLE) as error:
             log.warning("the preview could not be written: %s", error)
         else:
             self._previews += 1

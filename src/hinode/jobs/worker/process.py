@@ -24,6 +24,7 @@ from hinode.jobs.worker.service import LOCAL, JobService, Pace, ServerAway
 from hinode.jobs.worker.worker import MAX_PAUSE, MAX_UNEXPECTED_ERRORS, Worker
 from hinode.records.database import Database
 from hinode.settings import Settings
+from hinode.trust.provenance.sharing import share
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ def _open(settings: Settings, attached: bool) -> Iterator[Jobs]:
     database = Database(settings.database_url, connections=4)
     try:
         database.upgrade()
+        share(database, settings)
         store = Store(database, lease_seconds=settings.lease_seconds)
         objects = open_store(settings)
         if store.has_files():

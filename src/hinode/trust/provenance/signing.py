@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from hinode.errors import HinodeError
 from hinode.media.container import HEAD_BYTES
 from hinode.output import replace_file
-from hinode.trust.provenance import manifest
+from hinode.trust.provenance import manifest, timestamps
 from hinode.trust.provenance.authority import Authority
 from hinode.trust.provenance.ingredients import Inspected, context_settings, inspect
 from hinode.trust.provenance.statement import Statement
@@ -126,20 +126,26 @@ def _sign(source: Any, target: Any, kind: str, statement: Statement, authority: 
     definition = manifest.define(statement, label, kept, dt.datetime.now(dt.UTC))
     # An ingredient whose certificate has ended, or that was changed, must not fail the file that it is in.
     # So a second try leaves it to readers to find that out, and a third one names it by its digest alone.
-    tries = [(True, True), (False, True), (False, False)] if inspected else [(True, True)]
-    for number, (verify, streams) in enumerate(tries, start=1):
+    tries = [(True, True, ""), (False, True, ""), (False, False, "")] if inspected else [(True, True, "")]
+    if authority.time_authority and timestamps.answers(authority.time_authority):
+        tries.insert(0, (True, True, authority.time_authority))
+    for number, (verify, streams, time_authority) in enumerate(tries, start=1):
         source.seek(0)
         if target is not None:
             target.seek(0)
             target.truncate()
         try:
-            content = _attempt(source, target, kind, definition, inspected, authority, verify, streams)
-            return _Signed(content, label, inspected, False)
+            content = _attempt(
+                source, target, kind, definition, inspected, authority, verify, streams, time_authority
+            )
+            return _Signed(content, label, inspected, bool(time_authority))
         except c2pa.C2paError as error:
             if number == len(tries):
                 reason = " ".join(str(error).split())[:300]
                 raise SigningError(f"the file cannot be signed: {reason}", "report this") from error
-            log.warning("a file is signed without a check of its ingredients: %s", error)
+            if time_authority:
+                timestamps.mark_failed(time_authority)
+            log.warning("a file is signed with less: %s", " ".join(str(error).split())[:300])
     raise AssertionError
 
 
@@ -152,6 +158,7 @@ def _attempt(
     authority: Authority,
     verify: bool,
     streams: bool,
+    time_authority: str,
 ) -> bytes:
     import c2pa
 
@@ -171,7 +178,7 @@ def _attempt(
         )
         chain = authority.certificates.decode()
         signer = stack.enter_context(
-            c2pa.Signer.from_callback(callback, c2pa.C2paSigningAlg.ES256, chain, None)
+            c2pa.Signer.from_callback(callback, c2pa.C2paSigningAlg.ES256, chain, time_authority or None)
         )
         whole = {**definition, "format": kind, "ingredients": []}
         opened: list[tuple[dict[str, Any], str, Any]] = []

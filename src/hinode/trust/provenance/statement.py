@@ -157,6 +157,14 @@ def state_preview(request: Request) -> Statement:
     return Statement(drawn, request.operation, request.engine, model, "", _ingredients(request, drawn))
 
 
+def state_portrait(character: Reference) -> Statement:
+    """The statement on a picture of a character: the picture, or the first frame of the video, that its
+    reference, with its path, names."""
+    path = Path(character.path) if character.path else None
+    parent = (character.role, character.digest, character.media_type, Relation.PARENT)
+    return Statement(Drawn.NOTHING, "still", ingredients=(Ingredient(*parent, path, is_kept=True),))
+
+
 def state_copy(
     operation: str, clip: MediaFile, request: Request, *, watermark_id: str | None = None
 ) -> Statement:

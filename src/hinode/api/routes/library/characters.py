@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import secrets
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ from hinode.jobs.storyboards.document import Text
 from hinode.media.stills import PNG_LEVEL
 from hinode.parsing import INTEGER, Input
 from hinode.request import MediaFile
+from hinode.trust.provenance.statement import state_portrait
 
 router = APIRouter(prefix="/v1/videos/characters", tags=["Characters"])
 """Sora's own routes, with a video of the character."""
@@ -218,7 +220,10 @@ async def get_picture(
             return Response(status_code=304, headers=headers)
         target = io.BytesIO()
         context.inputs.portrait(character).save(target, "PNG", compress_level=PNG_LEVEL)
-        return Response(target.getvalue(), media_type="image/png", headers=headers)
+        path = str(context.objects.fetch(character.digest))
+        reference = dataclasses.replace(character.reference()[0], path=path)
+        signed = context.marking.sign_bytes(target.getvalue(), state_portrait(reference))
+        return Response(signed, media_type="image/png", headers=headers)
 
     return await context.run_slow(draw)
 

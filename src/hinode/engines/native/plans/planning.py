@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import ValidationError
@@ -26,7 +26,6 @@ from hinode.media import formats
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
 from hinode.request import MAX_SEED, PLAN, PROMPT_CHARACTERS, Size
-from hinode.trust.provenance.marking import Marking
 from hinode.trust.provenance.statement import Drawn, Statement
 from hinode.world.book.picture.preview import render_plan
 from hinode.world.book.plan import MAX_SECONDS, LandPlan, ScenePlan, plan_of
@@ -37,6 +36,9 @@ from hinode.world.book.sounds.soundtrack import plan_sound
 from hinode.world.book.words.completion import complete, open_facts
 from hinode.world.book.words.language import BOOK
 from hinode.world.prompts.prompt import ParsedPrompt, parse
+
+if TYPE_CHECKING:
+    from hinode.trust.provenance.marking import Marking
 
 MIN_SIDE, MAX_SIDE, MAX_ASPECT = 16, 4096, 4.0
 PREVIEW_SIDE, PREVIEW_FPS = 640, Fraction(24)
