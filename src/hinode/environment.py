@@ -230,4 +230,5 @@ class Variables(Input):
     trust_signer: str | None = None
     trust_certificates: _Folder | None = None
     time_authority: Annotated[str, BeforeValidator(_time_authority)] | None = None
+    verify_anchors: _Folder | None = None
     testcard_step_seconds: Annotated[_Decimal, Field(ge=0)] | None = None

@@ -78,6 +78,8 @@ class Settings:
         trust_certificates: PEM file with the certificates of that signer, the leaf first and the root last.
             `HINODE_TRUST_CERTIFICATES`.
         time_authority: address of an RFC 3161 time-stamping authority, or "". `HINODE_TIME_AUTHORITY`.
+        verify_anchors: PEM file of further authorities to trust in files of others, or None.
+            `HINODE_VERIFY_ANCHORS`.
         testcard_step_seconds: duration of one step of the engine testcard. `HINODE_TESTCARD_STEP_SECONDS`, 0.
     """
 
@@ -115,6 +117,7 @@ class Settings:
     trust_signer: str = ""
     trust_certificates: Path | None = None
     time_authority: str = ""
+    verify_anchors: Path | None = None
     testcard_step_seconds: float = 0.0
 
     def __post_init__(self) -> None:

@@ -33,7 +33,17 @@ from hinode.api.queries import check_query
 from hinode.api.routes.accounts import credits, members, passwords, project, session, webhook_endpoints
 from hinode.api.routes.documents import feed, shots, storyboards
 from hinode.api.routes.library import archives, characters, collections, entries, files, trash
-from hinode.api.routes.operations import batches, events, health, models, queue, status, worker_files, workers
+from hinode.api.routes.operations import (
+    batches,
+    events,
+    health,
+    models,
+    queue,
+    status,
+    verify,
+    worker_files,
+    workers,
+)
 from hinode.api.routes.rights import consents, takedowns, uploads
 from hinode.api.routes.rights import page as takedown_page
 from hinode.api.routes.videos import (
@@ -42,6 +52,7 @@ from hinode.api.routes.videos import (
     descriptions,
     plans,
     progress,
+    provenance,
     quotes,
     requests,
     videos,
@@ -59,6 +70,7 @@ ROUTERS = (
     content.router,
     captions.router,
     progress.router,
+    provenance.router,
     events.router,
     queue.router,
     plans.router,
@@ -88,6 +100,7 @@ ROUTERS = (
     consents.router,
     uploads.router,
     takedowns.router,
+    verify.router,
     workers.router,
     worker_files.router,
 )

@@ -24,6 +24,7 @@ from hinode.api.requests.batch_wire import BatchWire
 from hinode.api.requests.inputs import Inputs
 from hinode.api.status.board import StatusBoard
 from hinode.api.streams.feed import Feed
+from hinode.api.verification.desk import VerificationDesk
 from hinode.errors import HinodeError
 from hinode.jobs.batches.batches import Batches
 from hinode.jobs.billing import Credit
@@ -71,6 +72,7 @@ from hinode.rights.receipts import Signer
 from hinode.settings import Settings
 from hinode.trust.provenance.marking import Marking
 from hinode.trust.screening.policy import load
+from hinode.trust.verification.registry import registry_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -143,6 +145,7 @@ class Context:
             self.upload_policy,
             self.consents,
         )
+        self.verification = VerificationDesk(settings, self.objects, self.outbound, registry_of(database))
         self.forecast = Forecast(database, self.objects, Quotes(settings, database, clock), clock)
         self.admission = Admission(self.catalogue, self.inputs, PoolRoutes(settings, self.forecast))
         self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)

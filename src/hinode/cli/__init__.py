@@ -36,6 +36,7 @@ from hinode.cli import (
     trust,
     upstreams,
     users,
+    verify,
 )
 from hinode.cli.command import ClipCommand, Command, CommandGroup
 from hinode.settings import thread_variables
@@ -72,6 +73,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         backup.restore,
     ),
     "Train": (train.train, evaluate.evaluate),
+    "Trust": (verify.verify,),
 }
 GROUPS = {
     "Serve": {

@@ -56,8 +56,11 @@ IMMUTABLE = {
     "cache-control": "public, max-age=31536000, immutable",
     "x-content-type-options": "nosniff",  # the policy is that of the page: a hundred modules need no copy
 }
-FIRST = ("app.js", "pages/create.js", "strings/create.js")
-"""Modules of the page that most people see first."""
+PAGES = {
+    "index.html": ("app.js", "pages/create.js", "strings/create.js"),
+    "verify.html": ("verify.js", "strings/provenance.js"),
+}
+"""The pages, with the modules of what most people see first on them."""
 IMPORT = re.compile(rb"""^import\b[^;]*?"(\.[^"]+)";""", re.MULTILINE)
 VERSION = "VERSION"
 """Stands in the page and the service worker for the version."""
@@ -94,17 +97,19 @@ def web_files() -> tuple[str, Mapping[str, StaticFile]]:
     bodies = {path.relative_to(WEB).as_posix(): path.read_bytes() for path in paths}
     digests = [[name, hashlib.sha256(body).hexdigest()] for name, body in bodies.items()]
     version = hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:12]
-    # Modules are asked for together: else a browser learns of each from the one that imports it.
-    links = (f'<link rel="modulepreload" href="./studio/{VERSION}/{name}">\n' for name in _imports(bodies))
-    bodies["index.html"] = bodies["index.html"].replace(b"</head>", "".join(links).encode() + b"</head>")
-    for name in ("index.html", "service-worker.js"):
+    for page, first in PAGES.items():
+        # Modules are asked for together: else a browser learns of each from the one that imports it.
+        names = _imports(bodies, first)
+        links = "".join(f'<link rel="modulepreload" href="./studio/{VERSION}/{name}">\n' for name in names)
+        bodies[page] = bodies[page].replace(b"</head>", links.encode() + b"</head>")
+    for name in (*PAGES, "service-worker.js"):
         bodies[name] = bodies[name].replace(VERSION.encode(), version.encode())
     return version, {name: StaticFile.of(name, body) for name, body in bodies.items()}
 
 
-def _imports(bodies: Mapping[str, bytes]) -> list[str]:
-    """The modules of `FIRST` and all that they import, each once."""
-    names = list(FIRST)
+def _imports(bodies: Mapping[str, bytes], first: tuple[str, ...]) -> list[str]:
+    """Some modules and all that they import, each once."""
+    names = list(first)
     for name in names:
         for path in IMPORT.findall(bodies[name]):
             imported = posixpath.normpath(posixpath.join(posixpath.dirname(name), path.decode()))
@@ -118,6 +123,13 @@ async def page(request: Request) -> Response:
     """The page of the studio."""
     _, files = web_files()
     return files["index.html"].response(request, FRESH)
+
+
+@router.get("/verify")
+async def verify_page(request: Request) -> Response:
+    """The page where everybody checks a file."""
+    _, files = web_files()
+    return files["verify.html"].response(request, FRESH)
 
 
 @router.get("/studio/{version}/{name:path}")

@@ -44,8 +44,11 @@ OPEN = {
     "/v1/session": frozenset({"GET", "HEAD", "POST", "DELETE"}),
     "/v1/password": frozenset({"POST"}),
     "/v1/password/reset": frozenset({"POST"}),
+    "/v1/verify": frozenset({"GET", "HEAD", "POST"}),
 }
 """What needs neither key nor session, and what every role may do."""
+HARMLESS = frozenset({"/v1/verify"})
+"""Of these, what a form of another site may send too, since it changes nothing."""
 OWN = "/v1/sessions/"
 """Sessions of one's own, which every role may end."""
 OPEN_PER_MINUTE = 600
@@ -139,7 +142,8 @@ class Authentication:
         check_address(self.buckets, scope, OPEN_PER_MINUTE)
         media_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
         # A form of another site could sign a person in as somebody else; browsers ask before they send JSON.
-        if scope["method"] == "POST" and media_type != "application/json":
+        is_form = scope["method"] == "POST" and media_type != "application/json"
+        if is_form and scope["path"] not in HARMLESS:
             message = "the content type is not application/json; send JSON"
             raise Refusal(415, message, code="unsupported_media_type")
 

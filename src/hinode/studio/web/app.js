@@ -35,7 +35,7 @@ const SignIn = lazy(() => import("./pages/sign-in.js"), "SignIn");
 export const PAGES = [
   { name: "create", icon: "create", keys: "g c", needs: { strings: ["create"], styles: ["create"] }, load: () => import("./pages/create.js") },
   { name: "library", icon: "library", keys: "g l", covers: ["library", "clip", "compare"], needs: { strings: ["library", "clip", "feed"], styles: ["library", "clip", "feed", "queue"] }, load: () => import("./pages/library.js") },
-  { name: "clip", needs: { strings: ["clip", "create", "feed", "library"], styles: ["clip", "create", "library", "feed"] }, load: () => import("./pages/clip.js") },
+  { name: "clip", needs: { strings: ["clip", "create", "feed", "library", "provenance"], styles: ["clip", "create", "library", "feed", "provenance"] }, load: () => import("./pages/clip.js") },
   { name: "compare", needs: { strings: ["library", "clip"], styles: ["library", "clip"] }, load: () => import("./pages/compare.js") },
   { name: "storyboards", icon: "board", keys: "g s", covers: ["storyboards", "storyboard"], needs: { strings: ["storyboards"], styles: ["storyboard", "characters", "create"] }, load: () => import("./pages/storyboards.js") },
   { name: "storyboard", needs: { strings: ["storyboards", "clip", "create"], styles: ["storyboard", "clip", "create"] }, load: () => import("./pages/storyboard.js") },

@@ -87,11 +87,11 @@ async def get_content(
     role = variant if kind == FORMATS[0] else f"{ROLE}{kind}"
 
     def find() -> tuple[Job, MediaFile, bool]:
-        job = _completed(context, project_id, video_id)
+        job = completed(context, project_id, video_id)
         conversion = context.store.artifacts(job.id).get(role) if role != variant else None
         if conversion is not None and context.objects.has(conversion.digest):
             return job, conversion, True
-        return job, _file(context, job, variant), role == variant
+        return job, file_of(context, job, variant), role == variant
 
     job, file, ready = await anyio.to_thread.run_sync(find)
     if not ready:
@@ -117,8 +117,8 @@ async def get_frame(
     """A frame of a finished video as a PNG."""
 
     def draw() -> Response:
-        job = _completed(context, project_id, video_id)
-        file, timeline = _file(context, job, "video"), timeline_of(job)
+        job = completed(context, project_id, video_id)
+        file, timeline = file_of(context, job, "video"), timeline_of(job)
         if number >= timeline.frames:
             message = f"this video has no frame {number}; its last one is {timeline.frames - 1}"
             raise Refusal(404, message, code="not_found", param="number")
@@ -137,7 +137,7 @@ async def get_frame(
     return await context.run_slow(draw)
 
 
-def _completed(context: Context, project_id: str, video_id: str) -> Job:
+def completed(context: Context, project_id: str, video_id: str) -> Job:
     """A video of the project that is completed."""
     job = get_or_404(context.store.job, project_id, video_id, "video")
     if job.final and job.status is not Status.COMPLETED:
@@ -149,7 +149,7 @@ def _completed(context: Context, project_id: str, video_id: str) -> Job:
     return job
 
 
-def _file(context: Context, job: Job, role: str) -> MediaFile:
+def file_of(context: Context, job: Job, role: str) -> MediaFile:
     """A file of a completed video, which is there."""
     file = context.store.artifacts(job.id).get(role)
     there = file is not None and context.objects.has(file.digest)

@@ -17,6 +17,7 @@ import { Lineage } from "../widgets/lineage.js";
 import { Menu } from "../widgets/menu.js";
 import { changeEntry, Notes, Tags, Title } from "./clip/details.js";
 import { Facts, Prompt, Understanding } from "./clip/facts.js";
+import { Provenance } from "./clip/provenance.js";
 import { Missing, WithoutFile } from "./clip/states.js";
 import { Workbench } from "./clip/workbench.js";
 
@@ -88,6 +89,7 @@ export default function Page({ id }) {
     </div>
     <div class="said"><${Tags} key=${`tags ${id}`} video=${video} /><${Notes} key=${`notes ${id}`} video=${video} /></div>
     <${Lineage} id=${id} />
+    ${done && html`<${Provenance} key=${`provenance ${id}`} id=${id} />`}
     <section class="stack"><h2>${t("facts.title")}</h2><${Facts} video=${video} /></section>
   </aside>`;
   return html`<${PageHead} title=${title}>

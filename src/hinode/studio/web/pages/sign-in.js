@@ -64,7 +64,7 @@ export function SignIn({ over }) {
     ${failure && html`<p class="error" role="alert">${failure}</p>`}
     ${notice && html`<p role="status">${notice}</p>`}
   </form>`;
-  return over ? html`<${Over}>${form}<//>` : html`<main class="sign-in"><${Hills} />${form}</main>`;
+  return over ? html`<${Over}>${form}<//>` : html`<main class="sign-in"><${Hills} />${form}<p class="elsewhere"><a href="./verify">${t("signIn.verify")}</a></p></main>`;
 }
 
 /** A modal dialog that only signing in closes; the focus goes in, and back afterwards. @param {{ children: any }} properties */

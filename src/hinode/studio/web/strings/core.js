@@ -101,6 +101,7 @@ export default {
   "signIn.save": "Save and sign in",
   "signIn.forgot": "Forgot the password?",
   "signIn.forgotten": "If there is a member with this address, a link for a new password is on its way. Without a mail server, ask an owner for one.",
+  "signIn.verify": "Check where a clip is from",
   "time.left": "{time} left",
   "time.seconds": "{seconds} s",
   "time.minutes": "{minutes} min",
