@@ -165,7 +165,7 @@ def file_of(context: Context, job: Job, role: str) -> MediaFile:
 
 def send_file(request: Request, context: Context, job: Job, variant: str) -> Response:
     """The answer with a file of a completed video, whose project is not looked at."""
-    return _send(request, context, job, _file(context, job, variant), variant, False, elsewhere=False)
+    return _send(request, context, job, file_of(context, job, variant), variant, False, elsewhere=False)
 
 
 def _send(
