@@ -25,7 +25,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
-from filelock import FileLock
 
 from hinode.errors import OutputError
 from hinode.output import replace_file
@@ -123,6 +122,8 @@ def save_keyring(home: Path, keyring: Keyring) -> None:
 @contextmanager
 def locked(home: Path) -> Iterator[None]:
     """Hold the folder of the keys against other processes; it is made if need be."""
+    from filelock import FileLock  # rarely needed, and slow to import
+
     folder = home / FOLDER
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
