@@ -30,6 +30,8 @@ from hinode.money import quotes, runs
 from hinode.money.stages import STAGES
 from hinode.request import MediaFile, Request
 from hinode.settings import Settings
+from hinode.trust.screening import frames
+from hinode.trust.screening.policy import load
 
 log = logging.getLogger(__name__)
 
@@ -341,8 +343,9 @@ class Attempt:
     def _store_files(
         self, request: Request, clip: Clip, heartbeat: Heartbeat
     ) -> tuple[dict[str, MediaFile], dict[str, Any]]:
-        """Write the files of the finished clip into the store."""
+        """Write the files of the finished clip into the store, if the guards let it pass."""
         objects = self.objects
+        frames.check(load(self.settings.policy), clip)
         with (
             objects.temporary(".mp4") as video,
             objects.temporary(".webp") as thumbnail,
