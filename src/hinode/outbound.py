@@ -172,18 +172,36 @@ class Outbound:
             error.field = field
             raise
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, seconds: float = 10.0) -> Answer:
-        """POST to an https URL; redirects are not followed, and the body of the answer is not read.
+    def post(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        seconds: float = 10.0,
+        into: Callable[[bytes], object] | None = None,
+        max_bytes: int = 0,
+    ) -> Answer:
+        """POST to an https URL; redirects are not followed.
 
-        `headers` are those beside `Host`, `User-Agent` and the length; `seconds` hold for everything.
+        Args:
+            url: the URL.
+            body: what is sent.
+            headers: those beside `Host` and `User-Agent`.
+            seconds: for everything.
+            into: called with each piece of the body of the answer; by default it is not read.
+            max_bytes: the largest body of the answer.
 
         Raises:
-            OutboundError: the URL is not allowed, or there was no answer in time.
+            OutboundError: the URL is not allowed, there was no answer in time, or it is too large.
         """
         deadline = self._clock() + seconds
         target = self.check(url, https=True)
         with self._opened("POST", target, headers, body, deadline) as response:
-            return Answer(response.status, _headers(response))
+            answer = _headers(response)
+            if into is not None:
+                _receive(response, answer, into, max_bytes)
+            return Answer(response.status, answer)
 
     def _redirected(self, before: httpx.URL, location: str) -> httpx.URL:
         try:

@@ -19,7 +19,8 @@ from hinode.records.tables import jobs, parents
 from hinode.request import Request
 from hinode.trust.audit.chain import Event
 from hinode.trust.screening import requests
-from hinode.trust.screening.policy import Policy, builtin
+from hinode.trust.screening.guards import GuardError, Item, ask, configured
+from hinode.trust.screening.policy import NEGATIVE, Policy, builtin
 from hinode.trust.screening.screener import screen
 from hinode.trust.screening.verdict import Action, ModerationBlocked, Text, Verdict
 
@@ -27,6 +28,8 @@ MAX_ANCESTORS = 200
 """Videos of a remix chain whose prompts are read."""
 
 POLICY_EVENT = "policy.in_force"
+
+MAX_PASSED = 1000
 
 AllowedNames = Callable[[str, list[str]], Mapping[str, Collection[str]]]
 """The names that a project may use, by category, of the characters that a request refers to."""
@@ -64,6 +67,7 @@ class Gate:
         self.clock = clock
         self.policy = policy
         self.allowed_names = allowed_names
+        self._passed: dict[tuple[str, tuple[Text, ...]], None] = {}  # texts that the guards let pass
         self._noted = ""  # version of the policy that the audit log has as the one in force
 
     def check(
@@ -99,6 +103,8 @@ class Gate:
         ancestors = [*chain, *context]
         names = self.allowed_names(project_id, requests.character_names(request))
         verdict = screen(policy, texts, ancestors=ancestors, allowed_names=names)
+        if verdict.action is Action.ALLOW:
+            verdict = self._ask_guards(policy, texts)
         if verdict.action is not Action.ALLOW:
             digest = digest_of([*chain, *_fields(texts)])
             self._refuse(policy, verdict, project_id, key_id, digest, [*ancestors, *_fields(texts)])
@@ -160,6 +166,24 @@ class Gate:
                 event = Event("screening.stopped", key_id or "system", decision_id, facts)
                 log.record(connection, event, self.clock())
         raise ModerationBlocked(verdict, requests.titles(policy, verdict), appeal=decision_id)
+
+    def _ask_guards(self, policy: Policy, texts: Sequence[Text]) -> Verdict:
+        """What the guards for texts say. They are asked once, although a request is screened when it arrives
+        and when it becomes a job."""
+        try:
+            guards = configured(policy)
+        except GuardError as error:
+            raise PolicyError(error.message, error.remedy) from error
+        key = policy.version, tuple(texts)
+        if not guards or key in self._passed:
+            return Verdict((), policy.version)
+        items = [Item(text.stage, text.text, field=text.field) for text in texts if text.field != NEGATIVE]
+        verdict = Verdict((), policy.version).joined(ask(guards, item, policy) for item in items)
+        if verdict.action is Action.ALLOW:
+            if len(self._passed) >= MAX_PASSED:
+                self._passed.clear()
+            self._passed[key] = None
+        return verdict
 
     def _note(self, policy: Policy) -> None:
         """Enter in the audit log that another policy has come into force; its first request does it."""

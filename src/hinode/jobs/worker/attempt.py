@@ -36,6 +36,8 @@ from hinode.trust.provenance.keyring import AuthorityError
 from hinode.trust.provenance.marking import Marking
 from hinode.trust.provenance.signing import SigningError
 from hinode.trust.provenance.statement import Statement, state_preview
+from hinode.trust.screening import frames
+from hinode.trust.screening.policy import load
 
 log = logging.getLogger(__name__)
 
@@ -374,8 +376,9 @@ class Attempt:
     def _store_files(
         self, request: Request, clip: Clip, heartbeat: Heartbeat
     ) -> tuple[dict[str, MediaFile], dict[str, Any]]:
-        """Write the files of the finished clip into the store."""
+        """Write the files of the finished clip into the store, if the guards let it pass."""
         objects = self.objects
+        frames.check(load(self.settings.policy), clip)
         with (
             objects.temporary(".mp4") as video,
             objects.temporary(".webp") as thumbnail,

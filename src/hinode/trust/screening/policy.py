@@ -75,6 +75,20 @@ class GuardFailure(Input):
     seconds: Annotated[float, Field(gt=0, le=120), NUMBER] = 10.0
 
 
+Dialect = Literal["qwen3guard", "llama-guard", "policy"]
+"""How a model answers: in lines, as "unsafe" with hazards, or as JSON to a policy that it is given."""
+
+
+class GuardEntry(Input):
+    """A text guard behind an endpoint that speaks OpenAI's chat completions."""
+
+    name: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
+    url: str = Field(pattern=r"^https?://")
+    model: str
+    dialect: Dialect
+    key_file: str | None = None
+
+
 class PolicyFile(Input):
     """A policy as it is written."""
 
@@ -88,6 +102,7 @@ class PolicyFile(Input):
     negators: list[str] = Field(default_factory=list)
     concealers: list[str] = Field(default_factory=list)
     breaks: list[str] = Field(default_factory=list)
+    guards: list[GuardEntry] = Field(default_factory=list)
     guard_failure: GuardFailure = Field(default_factory=GuardFailure)
 
 
@@ -99,6 +114,7 @@ class Policy:
         categories: by name.
         rules: those that are in force.
         matcher: finds their phrases.
+        guards: the text guards that it names.
         guard_failure: what is done when a guard fails.
     """
 
@@ -109,7 +125,7 @@ class Policy:
             for name, values in file.categories.items()
         }
         self.rules = tuple(rule for rule in file.rules if rule.id not in file.disable)
-        self.guard_failure = file.guard_failure
+        self.guards, self.guard_failure = tuple(file.guards), file.guard_failure
         self.sets: dict[str, list[str]] = {name: _flatten(phrases) for name, phrases in file.sets.items()}
         for rule in self.rules:
             if rule.phrases is not None:
@@ -229,6 +245,7 @@ def extend(base: PolicyFile, file: PolicyFile) -> PolicyFile:
         negators=[*base.negators, *file.negators],
         concealers=[*base.concealers, *file.concealers],
         breaks=[*base.breaks, *file.breaks],
+        guards=[*base.guards, *file.guards],
         guard_failure=file.guard_failure,
     )
 

@@ -66,9 +66,11 @@ def attested(names: list[str]) -> dict[str, list[str]]:
 def titles(policy: Policy, verdict: Verdict) -> str:
     """The categories of the strictest findings in words."""
     names = dict.fromkeys(f.category for f in verdict.findings if f.action is verdict.action)
-    return join_names(tuple(policy.categories[name].title for name in names))
+    known = policy.categories
+    return join_names(tuple(known[name].title if name in known else name.replace("_", " ") for name in names))
 
 
 def is_gravest(policy: Policy, verdict: Verdict) -> bool:
     """Whether the texts must not be stored."""
-    return any(policy.categories[name].severity == GRAVEST for name in verdict.categories)
+    known = policy.categories
+    return any(name in known and known[name].severity == GRAVEST for name in verdict.categories)
