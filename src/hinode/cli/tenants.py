@@ -112,7 +112,7 @@ def list_keys(as_json: options.AsJson = False) -> None:
                 key.id,
                 key.name,
                 key.hint,
-                names[key.project_id],
+                names.get(key.project_id, "-"),
                 ",".join(key.scopes),
                 amount(key.requests_per_minute),
                 *map(moment, (key.created_at, key.last_used_at, key.revoked_at)),

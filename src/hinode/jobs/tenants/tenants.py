@@ -273,14 +273,17 @@ class Tenants:
         If several processes do this at once, one of them gets a key and the others None.
         """
         with self.database.read() as connection:
-            if connection.scalar(_FIRST_ORGANISATION) is not None:
+            first = connection.scalar(sa.select(projects.c.id).order_by(projects.c.id).limit(1))
+            # An installation of an earlier version has no confirmation yet.
+            if first is not None and attestations.confirmed(connection, first) is not None:
                 return None
         with self.database.write() as connection:
             self._lock_tenants(connection)
-            if connection.scalar(_FIRST_ORGANISATION) is not None:
-                return None
+            is_first = connection.scalar(_FIRST_ORGANISATION) is None
             project_id = self._first_project(connection)
             attestations.confirm(connection, project_id, OPERATOR, self.clock())
+            if not is_first:
+                return None
             return self._insert_key(connection, FIRST_NAME, project_id, SCOPES, None).key
 
     # Inside a transaction
