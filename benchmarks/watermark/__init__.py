@@ -63,7 +63,7 @@ def rows(
 
 
 def drawn(size: Size, area: float) -> Mask:
-    """A rectangle in the middle, with a share of the area of a frame: the pixels that are drawn in footage."""
+    """A rectangle in the middle, with a share of the area of a frame, as if the rest were footage."""
     height, width = round(size[1] * area**0.5), round(size[0] * area**0.5)
     top, left = (size[1] - height) // 2, (size[0] - width) // 2
     mask = np.zeros(size[::-1], bool)
@@ -116,6 +116,7 @@ def main(words: list[str]) -> None:
     parser.add_argument(
         "--unmarked", type=int, default=0, help="unmarked clips for the false positives instead"
     )
+    parser.add_argument("--area", type=float, default=1.0, help="share of the frame that is drawn")
     parser.add_argument(
         "--own", type=Path, help="a folder of clips to mark, such as those of hinode generate"
     )

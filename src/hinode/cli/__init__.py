@@ -13,6 +13,7 @@ import typer
 from hinode import __version__
 from hinode.cli import (
     backup,
+    detect,
     directing,
     doctor,
     evaluate,
@@ -50,7 +51,7 @@ CLIP_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     ),
 }
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Generate": (storyboard.storyboard, plan.plan, plan.describe, quote.quote),
+    "Generate": (storyboard.storyboard, plan.plan, plan.describe, quote.quote, detect.detect),
     "Serve": (
         serve.serve,
         serve.worker,

@@ -18,9 +18,9 @@ from hinode.trust.watermark.search import Reading, Residual, Spectrum, readings
 from hinode.trust.watermark.sound import read_sound_marks
 from hinode.trust.watermark.words import MAX_RATE, PUBLIC_KEY, Floats, min_score, variant_of, words
 
-MIN_PILOT = 7.0
-"""Pilot score from which on a clip carries a mark of this key, whoever's it is: 1,000 clips without one stay
-below 6.4, see `docs/explanation/watermark.md`."""
+MIN_PILOT = 8.0
+"""Pilot score from which on a clip carries a mark of this key, whoever's it is; clips without a mark stay
+below 7, see `docs/explanation/watermark.md`."""
 
 MAX_FRAMES = 240
 """Frames that are read at most: ten seconds."""

@@ -19,6 +19,9 @@ Doubles = npt.NDArray[np.float64]
 GRID = 64
 """Places of the pattern, along each side of its period, that are tried."""
 
+REFINED = 96
+"""Places of the coarse search that are looked at closely: it is up to a third below the best score."""
+
 READINGS = 32
 """Places at which the chips are read."""
 
@@ -167,8 +170,8 @@ def hypotheses() -> Doubles:
     """Geometries of the coarse search, [G, 4]: scale, angle in degrees, stretch, mirrored."""
     rows = []
     for mirrored in (0, 1):
-        for scale in np.exp(np.arange(np.log(0.48), np.log(1.06), 0.010)):
-            turns = np.arange(-5.4, 5.5, 0.6) if scale > 0.65 else [0.0]
+        for scale in np.exp(np.arange(np.log(0.48), np.log(1.06), 0.008)):
+            turns = np.arange(-5.4, 5.5, 0.45) if scale > 0.65 else [0.0]
             rows += [(scale, angle, 1.0, mirrored) for angle in turns]
         rows += [(s, 0.0, 1.0, mirrored) for s in np.exp(np.arange(np.log(1.06), np.log(1.8), 0.010))]
         for stretch in (0.98, 0.986, 0.993, 1.007, 1.014, 1.02):
@@ -225,7 +228,7 @@ def readings(spectrum: Spectrum, key: bytes, count: int = READINGS) -> list[Read
         [correlate(spectrum, part, key, range(VARIANTS)) for part in np.array_split(geometry, 12)]
     )
     flat = coarse[..., 0].ravel()
-    order = np.argsort(-flat)[: count * 4]
+    order = np.argsort(-flat)[: REFINED * 4]
     chosen: list[tuple[int, int]] = []
     for index in order:
         g, v = divmod(int(index), VARIANTS)
@@ -239,12 +242,15 @@ def readings(spectrum: Spectrum, key: bytes, count: int = READINGS) -> list[Read
         )
         if not any(near):
             chosen.append((g, v))
-        if len(chosen) >= count - 2 * VARIANTS:
+        if len(chosen) >= REFINED:
             break
     refined = [refine(spectrum, key, variant, geometry[index]) for index, variant in chosen]
+    refined.sort(key=lambda reading: -reading.pilot)
     # Where it was laid, and mirrored: without the pilot, since those of two marks can cancel each other.
     plain = [np.array((1.0, 0.0, 1.0, mirrored)) for mirrored in (0.0, 1.0)]
-    return refined + [read(spectrum, key, variant, g) for g in plain for variant in range(VARIANTS)]
+    return refined[: count - 2 * VARIANTS] + [
+        read(spectrum, key, variant, g) for g in plain for variant in range(VARIANTS)
+    ]
 
 
 FINE = np.array([(x, y) for x in np.arange(-1.0, 1.01, 0.25) for y in np.arange(-1.0, 1.01, 0.25)])
@@ -279,7 +285,7 @@ def read(
     """The chips of a variant under a geometry, see `hypotheses`.
 
     Args:
-        near: [2], the place of the pattern to the right and down in units, which is sought within a unit; None
+        near: [2], the place of the pattern to the right and down in units, sought within a unit; None
             for the middle of the picture, as it was laid.
     """
     chosen = waves(key, variant)
