@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 import math
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from hinode import __version__
-from hinode.clip import Clip, Frames, FrameSource, Provenance
+from hinode.clip import Clip, Drawn, Frames, FrameSource, Mask, Provenance
 from hinode.engines.protocol import Engine, Progress, Run, drive
 from hinode.licensing import licences
 from hinode.media import formats, references, stills
@@ -24,7 +25,9 @@ from hinode.media.resize import fit, fit_frame
 from hinode.media.sound import LEFT_OUT, describe_sound
 from hinode.media.timeline import Timeline, frame_rate
 from hinode.output import replace_file
-from hinode.request import FIRST_FRAME, KEYFRAME, LAST_FRAME, Request, Size
+from hinode.request import CONTEXT_VIDEO, FIRST_FRAME, KEYFRAME, LAST_FRAME, Reference, Request, Size
+from hinode.trust.watermark.laying import Outcome, Watermarking
+from hinode.trust.watermark.visible import aigc
 
 Watch = Callable[[Progress], None]
 """Called after every step."""
@@ -32,6 +35,7 @@ Watch = Callable[[Progress], None]
 THUMBNAIL_SIDE = 512
 TILE_SIDE = 320
 STILL_QUALITY = 88
+DEFAULT_WATERMARKING = Watermarking()
 PREVIEW_QUALITY = 70
 
 
@@ -46,6 +50,7 @@ class Result:
         timeline: when they are shown.
         provenance: that of the clip; its stages include those in which the file was written.
         bytes: size on disk.
+        watermark: what became of the invisible mark.
         sound: what can be heard, such as "stereo, 48000 Hz"; "left out" if the format cannot hold any, and
             None for a clip without sound.
     """
@@ -57,6 +62,7 @@ class Result:
     timeline: Timeline
     provenance: Provenance
     bytes: int
+    watermark: Outcome
     sound: str | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -81,6 +87,7 @@ class Result:
             "read_as": provenance.read_as,
             "bytes": self.bytes,
             "sound": self.sound,
+            "watermark": self.watermark.as_json(),
             **({"plan": json.loads(provenance.plan)} if provenance.plan else {}),
             **({"provider": provenance.provider} if provenance.provider else {}),
             **({"losses": provenance.losses} if provenance.losses else {}),
@@ -88,9 +95,17 @@ class Result:
 
 
 def generate(
-    request: Request, engine: Engine, path: Path, format: str, watch: Watch = lambda progress: None
+    request: Request,
+    engine: Engine,
+    path: Path,
+    format: str,
+    watch: Watch = lambda progress: None,
+    *,
+    watermarking: Watermarking = DEFAULT_WATERMARKING,
 ) -> Result:
     """Carry out a request and write the clip; for `path` and `format` see `media.formats.write`.
+
+    The drawn pixels, and the sound, carry an invisible mark unless `watermarking` says otherwise.
 
     Raises:
         BadInput: the request or the path cannot be used; found out before any work is done.
@@ -101,7 +116,7 @@ def generate(
     run = engine.start(request)
     fps = request.fps or engine.capabilities(request.model).native_fps[0]
     formats.check(format, path, request.size, frame_rate(fps))
-    return finish(request, draw(run, watch), path, format, watch)
+    return finish(request, draw(run, watch), path, format, watch, watermarking=watermarking)
 
 
 def draw(run: Run, watch: Watch) -> Clip:
@@ -111,7 +126,13 @@ def draw(run: Run, watch: Watch) -> Clip:
 
 
 def finish(
-    request: Request, clip: Clip, path: Path, format: str, watch: Watch = lambda progress: None
+    request: Request,
+    clip: Clip,
+    path: Path,
+    format: str,
+    watch: Watch = lambda progress: None,
+    *,
+    watermarking: Watermarking = DEFAULT_WATERMARKING,
 ) -> Result:
     """Bring a clip to the requested size and rate, and write it; see `generate`."""
     start = time.perf_counter()
@@ -130,7 +151,12 @@ def finish(
 
     sound = clip.sound if format in formats.SOUNDING else None
     text = label(request, clip, describe_sound(sound))
-    formats.write(format, path, frames(), request.size, timeline, text, sound)
+    drawn = _drawn(request, clip, order)
+    fps = float(timeline.fps)
+    mark = watermarking.lay(_mark_facts(request, clip), frames(), request.size, drawn, sound, fps)
+    if watermarking.aigc_producer:
+        text = dataclasses.replace(text, tags={"AIGC": aigc(watermarking.aigc_producer, mark.id.hex())})
+    formats.write(format, path, mark.frames(), request.size, timeline, text, mark.sound)
     encoding = {"encode": time.perf_counter() - start - sum(upscaling.values())}
     stage_seconds = {**clip.provenance.stage_seconds, **upscaling, **encoding}
     return Result(
@@ -141,6 +167,7 @@ def finish(
         timeline=timeline,
         provenance=dataclasses.replace(clip.provenance, stage_seconds=stage_seconds),
         bytes=sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
+        watermark=mark.outcome(path if format == "mp4" else None),
         sound=LEFT_OUT if sound is None and clip.sound is not None else describe_sound(sound),
     )
 
@@ -150,13 +177,53 @@ def _exact_frames(request: Request, clip: Clip) -> dict[int, Frames]:
     drawn smaller has them without their detail."""
     if clip.size == request.size:
         return {}
+    return {
+        index: fit_frame(np.asarray(references.picture(reference)), request.size)
+        for index, reference in _shown_pictures(request, clip).items()
+    }
+
+
+def _shown_pictures(request: Request, clip: Clip) -> dict[int, Reference]:
+    """The pictures that a clip shows, by the indices of its frames."""
     last = min(len(clip.frames), max(1, math.ceil(round(request.seconds * clip.fps, 6)))) - 1
-    exact = {}
-    for reference in request.references:
-        if reference.role in (FIRST_FRAME, KEYFRAME, LAST_FRAME):
-            index = last if reference.role == LAST_FRAME else min(round(reference.at * clip.fps), last)
-            exact[index] = fit_frame(np.asarray(references.picture(reference)), request.size)
-    return exact
+    return {
+        last if reference.role == LAST_FRAME else min(round(reference.at * clip.fps), last): reference
+        for reference in request.references
+        if reference.role in (FIRST_FRAME, KEYFRAME, LAST_FRAME)
+    }
+
+
+def _drawn(request: Request, clip: Clip, order: list[int]) -> Drawn | None:
+    """Which pixels of the frames of the file are drawn; `order` has the frame of the clip for each."""
+    if clip.drawn is None and any(reference.role == CONTEXT_VIDEO for reference in request.references):
+        return lambda index: False  # how many frames of the video the engine shows is not known
+    pictures = _shown_pictures(request, clip)
+    if clip.drawn is None and not pictures:
+        return None
+    inner = clip.drawn
+
+    def drawn(index: int) -> Mask | bool:
+        frame = order[index]
+        if frame in pictures:
+            return False
+        area = True if inner is None else inner(frame)
+        if isinstance(area, bool) or area.shape == request.size[::-1]:
+            return area
+        return False  # a mask of another size: its edge would be off by some pixels
+
+    return drawn
+
+
+def _mark_facts(request: Request, clip: Clip) -> dict[str, Any]:
+    """What the identity of the mark depends on: the same request gives the same frames."""
+    provenance = clip.provenance
+    return {
+        "request": hashlib.sha256(repr(request.identity()).encode()).hexdigest(),
+        "engine": provenance.engine,
+        "model": provenance.model,
+        "seed": provenance.seed,
+        "steps": provenance.steps,
+    }
 
 
 def upscale_frames(

@@ -85,6 +85,7 @@ def render(request: Request, clip: ClipOptions) -> None:
     """Carry out a request, write the file and print its path."""
     from hinode import directing, pipeline
     from hinode.media import formats
+    from hinode.trust.watermark.laying import Watermarking
 
     kind = formats.choose(clip.format, clip.output)
     path = clip.output or _unused_path(request, kind)
@@ -95,7 +96,8 @@ def render(request: Request, clip: ClipOptions) -> None:
             request, result, routing = _generate_pooled(request, clip, clip.pool, path, kind, watch)
         else:
             engine = directing.get(request.engine, clip.settings, capabilities)
-            result = pipeline.generate(request, engine, path, kind, watch)
+            marks = Watermarking.of(clip.settings)
+            result = pipeline.generate(request, engine, path, kind, watch, watermarking=marks)
     record_run(request, clip.settings, result)
     if clip.as_json:
         values = result.as_json() | ({"routing": routing} if routing else {})
@@ -114,6 +116,7 @@ def _generate_pooled(
     from hinode import directing, pipeline
     from hinode.errors import NotAccepted
     from hinode.routing import record
+    from hinode.trust.watermark.laying import Watermarking
 
     routing = _route(request, clip, pool)
     while True:
@@ -124,7 +127,13 @@ def _generate_pooled(
         request = dataclasses.replace(request, engine=member["engine"], model=member["model"])
         try:
             engine = directing.get(request.engine, clip.settings)
-            return request, pipeline.generate(request, engine, path, kind, watch), routing
+            return (
+                request,
+                pipeline.generate(
+                    request, engine, path, kind, watch, watermarking=Watermarking.of(clip.settings)
+                ),
+                routing,
+            )
         except NotAccepted as error:
             # A command tries every member once.
             step = record.move(routing, error.message, time.time(), created_at=-math.inf, refused=error.final)

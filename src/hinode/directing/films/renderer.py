@@ -30,6 +30,8 @@ from hinode.media.references import FrameReader
 from hinode.media.sound import LEFT_OUT, describe_sound
 from hinode.media.timeline import Timeline
 from hinode.settings import Settings
+from hinode.trust.watermark.laying import Outcome, Watermarking
+from hinode.trust.watermark.visible import aigc
 
 Watch = Callable[[Progress], None]
 
@@ -43,6 +45,7 @@ class Film:
         shots: what was drawn for it, in its order, transitions included.
         anew: ids of those that were drawn this time.
         outdated: ids of shots that were left as they are though the storyboard would have them drawn again.
+        watermark: what became of the invisible mark.
         sound: what can be heard, such as "stereo, 48000 Hz"; "left out" if the format cannot hold any, and
             None for a film without sound.
     """
@@ -56,11 +59,13 @@ class Film:
     anew: tuple[str, ...]
     outdated: tuple[str, ...]
     bytes: int
+    watermark: Outcome
     sound: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The film in plain JSON values."""
-        return {**dataclasses.asdict(self), "path": str(self.path), "timeline": str(self.timeline)}
+        values = {**dataclasses.asdict(self), "path": str(self.path), "timeline": str(self.timeline)}
+        return values | {"watermark": self.watermark.as_json()}
 
 
 def render_film(
@@ -99,10 +104,10 @@ def render_film(
         run = FilmRun(compile_storyboard(board, capabilities, files), engine, shots, weights, only=only)
         formats.check(format, path, run.plan.size, run.timeline.fps)
         drive(run, watch, run.checkpoint, save_seconds=settings.checkpoint_seconds)
-        return _write(run, path, format, watch)
+        return _write(run, path, format, watch, Watermarking.of(settings))
 
 
-def _write(run: FilmRun, path: Path, format: str, watch: Watch) -> Film:
+def _write(run: FilmRun, path: Path, format: str, watch: Watch, watermarking: Watermarking) -> Film:
     board, timeline = run.plan.board, run.timeline.timeline
     shots = _in_order(run)
     rendered = {shot.id: shot for shot in shots}
@@ -110,7 +115,7 @@ def _write(run: FilmRun, path: Path, format: str, watch: Watch) -> Film:
 
     def finished(name: str, reader: FrameReader) -> None:
         if name in rendered:
-            clips[name] = _write_clip(run, rendered[name], reader, path.with_suffix(".clips"))
+            clips[name] = _write_clip(run, rendered[name], reader, path.with_suffix(".clips"), watermarking)
 
     def frames() -> Iterator[Frames]:
         watch(Progress("encode", 0, timeline.frames))
@@ -120,7 +125,12 @@ def _write(run: FilmRun, path: Path, format: str, watch: Watch) -> Film:
 
     soundtrack = run.sound()
     sound = soundtrack if format in formats.SOUNDING else None
-    formats.write(format, path, frames(), run.plan.size, timeline, _label(run, shots), sound)
+    facts = {"shots": [shot.key for shot in shots], "size": run.plan.size, "fps": str(timeline.fps)}
+    mark = watermarking.lay(facts, frames(), run.plan.size, run.drawn, sound, float(timeline.fps))
+    label = _label(run, shots)
+    if watermarking.aigc_producer:
+        label = dataclasses.replace(label, tags={"AIGC": aigc(watermarking.aigc_producer, mark.id.hex())})
+    formats.write(format, path, mark.frames(), run.plan.size, timeline, label, mark.sound)
     otio = path.with_suffix(".otio")
     videos = {shot.id: run.video(shot.id) for shot in board.shots}
     paths = {name: Path(video.reference.path) for name, video in videos.items()}
@@ -143,19 +153,22 @@ def _write(run: FilmRun, path: Path, format: str, watch: Watch) -> Film:
         shots=shots,
         anew=tuple(run.rendered),
         outdated=tuple(run.outdated),
+        watermark=mark.outcome(path if format == "mp4" else None),
         sound=LEFT_OUT if sound is None and soundtrack is not None else describe_sound(sound),
         bytes=sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
     )
 
 
-def _write_clip(run: FilmRun, shot: RenderedShot, reader: FrameReader, folder: Path) -> Path:
+def _write_clip(
+    run: FilmRun, shot: RenderedShot, reader: FrameReader, folder: Path, watermarking: Watermarking
+) -> Path:
     """The file of a shot for editing programs, at the size and rate of the film; it is written once.
 
     All of the shot is in it, also what is faded, so that a cut can be moved.
     """
     timeline, (width, height) = run.timeline, run.plan.size
     size = width - width % 2, height - height % 2  # an MP4 has even sides
-    facts = repr((shot.key, size, timeline.fps, shot.upscaler, __version__))
+    facts = repr((shot.key, size, timeline.fps, shot.upscaler, __version__, watermarking))
     digest = hashlib.sha256(facts.encode()).hexdigest()[:16]
     # A plus would not stay as it is in the URLs of timelines.
     path = folder / f"{shot.id.replace('+', '~')}.{digest}.mp4"
@@ -164,7 +177,8 @@ def _write_clip(run: FilmRun, shot: RenderedShot, reader: FrameReader, folder: P
         count = timeline.count(shot.frames, shot.rate)
         length = Timeline(timeline.fps, Fraction(count) / timeline.fps)
         frames = (np.ascontiguousarray(reader.frame(index)[: size[1], : size[0]]) for index in range(count))
-        formats.write("mp4", path, frames, size, length, Label(shot.prompt))
+        mark = watermarking.lay({"shot": shot.key, "size": size}, frames, size, fps=float(timeline.fps))
+        formats.write("mp4", path, mark.frames(), size, length, Label(shot.prompt))
     return path
 
 

@@ -30,6 +30,7 @@ from hinode.money import quotes, runs
 from hinode.money.stages import STAGES
 from hinode.request import MediaFile, Request
 from hinode.settings import Settings
+from hinode.trust.watermark.laying import Watermarking
 
 log = logging.getLogger(__name__)
 
@@ -349,7 +350,9 @@ class Attempt:
             objects.temporary(".jpg") as spritesheet,
         ):
             report = partial(self._report, heartbeat=heartbeat)
-            result = pipeline.finish(request, clip, video, "mp4", report)
+            result = pipeline.finish(
+                request, clip, video, "mp4", report, watermarking=Watermarking.of(self.settings)
+            )
             seconds = dict(result.provenance.stage_seconds)
             with timed(seconds, "store"):
                 pipeline.write_stills(request, clip, thumbnail, spritesheet)
