@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image, ImageSequence
 
 from hinode.clip import Frames, Sound
-from hinode.media.container import open_container
+from hinode.media.container import DecodeError, open_container
 from hinode.media.decode import VideoFile
+from hinode.media.pictures import as_seen, measure_any, readable
 from hinode.media.sound import UnusableSound, read_sound
 from hinode.trust.watermark.search import Reading, Residual, Spectrum, readings
 from hinode.trust.watermark.sound import read_sound_marks
@@ -145,16 +147,28 @@ def detect_file(path: Path, candidates: Sequence[bytes] | None = None, key: byte
     """Look for marks in a video or a picture; see `detect`. Sound that cannot be decoded is left out.
 
     Raises:
-        DecodeError: it cannot be decoded.
+        BadInput: it is neither.
+        DecodeError: it is a video that is cut off or damaged.
     """
-    with VideoFile(path) as file:
-        rate, pictures = file.average_rate, (picture.rgb for picture in file)
-        seconds = MAX_FRAMES / float(rate) if rate else MAX_FRAMES / 24
+    try:
+        video = VideoFile(path)
+    except DecodeError:
+        return detect(_pictures(path), candidates, key)
+    with video:
+        seconds = MAX_FRAMES / float(video.average_rate or 24)
         try:
             sound = read_sound(lambda: open_container(path), min(seconds, MAX_SOUND_SECONDS))
         except UnusableSound:
             sound = None
-        return detect(pictures, candidates, key, sound)
+        return detect((picture.rgb for picture in video), candidates, key, sound)
+
+
+def _pictures(path: Path) -> Iterator[Frames]:
+    """The pictures of an image, which may move."""
+    measure_any(path, field="file")
+    with readable("file"), Image.open(path) as image:
+        for picture in ImageSequence.Iterator(image):
+            yield np.asarray(as_seen(picture).convert("RGB"))
 
 
 def match(
