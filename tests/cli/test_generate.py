@@ -75,6 +75,7 @@ def test_json_is_one_object(run: Run) -> None:
         "read_as": "red balloon, place sea, time noon, weather clear, camera still; not understood: wibbly",
         "bytes": None,
         "sound": "left out",
+        "watermark": {"state": "not markable", "id": None, "sound": False, "score": 0.0},
         "plan": None,
     }
     assert set(facts["stage_seconds"]) == {"load", "plan", "sample", "sound", "encode"}

@@ -22,6 +22,9 @@ QUIET, BUSY = 0.8, 12.0
 EXPONENT = 0.5
 """How strongly it grows."""
 
+HELD_FRAMES = 3
+"""Frames that are changed alike: texture is measured in the first of them, which takes most of the time."""
+
 MAX_LEVELS = 24
 """Most levels by which a pixel changes."""
 
@@ -47,6 +50,8 @@ class Embedder:
         self.frames, self.pixels, self.squares = 0, 0, 0.0
         self._pattern = draw(id, key, size)
         self._power = 255**2 / 10 ** (psnr / 10) - 1 / 12  # rounding adds an error of its own
+        self._plain = 0  # frames without a mask since the last one with a mask
+        self._change: tuple[Frames, Frames, int, float]
         self._step = max(1, round(min(size) / CELL_ROWS / 2))
 
     @property
@@ -63,6 +68,22 @@ class Embedder:
         """
         if mask is not None and not mask.any():
             return frame
+        if mask is not None or self._plain % HELD_FRAMES == 0:
+            self._change = self._changes(frame, mask)
+        # A frame with a mask of its own ends the series.
+        self._plain = self._plain + 1 if mask is None else 0
+        plus, minus, pixels, squares = self._change
+        self.frames += 1
+        self.pixels += pixels
+        self.squares += squares
+        marked = np.minimum(frame, 255 - plus)
+        marked += plus
+        np.maximum(marked, minus, out=marked)
+        marked -= minus
+        return marked
+
+    def _changes(self, frame: Frames, mask: Mask | None) -> tuple[Frames, Frames, int, float]:
+        """What is added to a frame and taken from it, the pixels that may change, and the squared changes."""
         change = self._strength(frame)
         change *= self._pattern
         if mask is not None:
@@ -71,17 +92,10 @@ class Embedder:
         change *= np.float32(np.sqrt(self._power * pixels / max(_squares(change), 1e-9)))
         np.rint(change, out=change)
         np.clip(change, -MAX_LEVELS, MAX_LEVELS, out=change)
-        self.frames += 1
-        self.pixels += pixels
-        self.squares += _squares(change)
         # In bytes, and for three channels at once: several times as fast as wider numbers or broadcasting.
         plus = np.maximum(change, 0).astype(np.uint8).repeat(3).reshape(frame.shape)
         minus = np.maximum(-change, 0).astype(np.uint8).repeat(3).reshape(frame.shape)
-        marked = np.minimum(frame, 255 - plus)
-        marked += plus
-        np.maximum(marked, minus, out=marked)
-        marked -= minus
-        return marked
+        return plus, minus, pixels, _squares(change)
 
     def _strength(self, frame: Frames) -> Floats:
         """Relative strength of the mark, float32 [H, W]."""

@@ -20,14 +20,14 @@ from hinode.trust.watermark.sound import embed_sound
 from hinode.trust.watermark.visible import Notice
 from hinode.trust.watermark.words import PUBLIC_KEY, chips, id_of, min_score, variant_of
 
-MIN_SHARE = 0.1
+MIN_SHARE = 0.25
 """Share of the pixels of a frame that have to be drawn: a mark over fewer is not found again, see
 `docs/explanation/watermark.md`, and none is laid."""
 
 MIN_SIDE = 64
 """Sides of a frame in pixels below which nothing is laid: encoders remove all of it."""
 
-CHECKED_FRAMES = 16
+CHECKED_FRAMES = 8
 """Frames of the finished file in which the mark is looked for."""
 
 

@@ -119,7 +119,8 @@ class Spectrum:
         right, down = part[..., 0], part[..., 1]
         top = flat[index] * (1 - right) + flat[index + 1] * right
         bottom = flat[index + width] * (1 - right) + flat[index + width + 1] * right
-        return (top * (1 - down) + bottom * down).astype(np.complex64)
+        values: Complex = (top * (1 - down) + bottom * down).astype(np.complex64)
+        return values
 
 
 def taper(count: int) -> Doubles:
