@@ -32,6 +32,8 @@ and, only by name, because they take long:
     soak        a hostile project, few descriptors and a full disk, beside another project
     torture     workers and servers killed at random points, again and again
     upgrade     an old and a new version together while the tables are migrated: waits, lost jobs
+    watermark   marks found again after encoders, crops and the like, and false positives
+    watermark-speed  laying the mark beside encoding, as a ratio
 
 Options go to the benchmark that is named; NAME --help lists them. With --json alone each of the short ones
 prints one JSON object on a line.
@@ -70,6 +72,8 @@ NAMES = (
     "soak",
     "torture",
     "upgrade",
+    "watermark",
+    "watermark-speed",
 )
 
 

@@ -17,6 +17,8 @@ from hinode.errors import BadInput, EngineError, OutputError
 from hinode.request import KEYFRAME, Capabilities, Reference, Request
 from hinode.settings import Settings
 from tests.marking import MARKING
+from hinode.trust.watermark.detect import detect
+from hinode.trust.watermark.laying import Watermarking
 from tests.sounds import clicks, read_sound, tone, tracks
 from tests.videos import read_video, show_the_same
 
@@ -212,3 +214,23 @@ def test_a_clip_without_sound_is_a_file_without_a_track(clip: Clip, tmp_path: Pa
     result = pipeline.generate(request, Recorded(clip), tmp_path / "a.mp4", "mp4", marking=MARKING)
     assert (result.sound, tracks(tmp_path / "a.mp4")) == (None, ["video"])
     assert "sound" not in json.loads(read_video(tmp_path / "a.mp4").metadata["description"])
+
+
+def test_a_clip_carries_its_mark_except_in_the_pictures_that_it_shows(clip: Clip, tmp_path: Path) -> None:
+    random = np.random.default_rng(2)
+    frames = np.repeat(random.integers(60, 190, (1, 180, 320, 3), np.uint8), 8, axis=0)
+    whole = dataclasses.replace(clip, frames=frames)
+    Image.fromarray(frames[0]).save(tmp_path / "a.png")
+    shown = Reference(KEYFRAME, "a", "image/png", path=str(tmp_path / "a.png"), at=0.0)
+    request = Request("x", 320, 180, seconds=1.0, fps=8.0, references=(shown,))
+    result = pipeline.finish(request, whole, tmp_path / "frames", "png")
+    pictures = [np.asarray(Image.open(file)) for file in sorted((tmp_path / "frames").iterdir())]
+    assert [np.array_equal(picture, frames[0]) for picture in pictures] == [True] + 7 * [False]
+    assert result.as_json()["watermark"]["state"] == "marked"
+    assert detect(pictures, [bytes.fromhex(result.watermark.id)]).has(bytes.fromhex(result.watermark.id))
+
+    video = pipeline.finish(
+        request, whole, tmp_path / "a.mp4", "mp4", watermarking=Watermarking(False, aigc_producer="us")
+    )
+    assert video.as_json()["watermark"]["state"] == "off"
+    assert json.loads(read_video(tmp_path / "a.mp4").metadata["AIGC"])["ContentProducer"] == "us"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -15,6 +15,14 @@ from hinode.request import Size
 
 Frames = npt.NDArray[np.uint8]
 """Frames [T, H, W, 3], or one frame [H, W, 3]: sRGB, 0..255."""
+
+
+Mask = npt.NDArray[np.bool_]
+"""Pixels [H, W] of a frame."""
+
+Drawn = Callable[[int], Mask | bool]
+"""Which pixels of a frame a model has drawn, by the number of the frame: all, none, or those of a mask. The
+others come from footage or from a picture, and stay as they are."""
 
 
 class FrameSource(Protocol):
@@ -138,6 +146,7 @@ class Clip:
         fps: frames per second, above 0.
         provenance: how they came to be.
         sound: begins with the first frame and may be shorter or longer than the frames; None for silence.
+        drawn: which pixels are drawn; None for all.
 
     Raises:
         ValueError: the frames have another type or shape, or the rate is not above 0.
@@ -147,6 +156,7 @@ class Clip:
     fps: float
     provenance: Provenance
     sound: Sound | None = None
+    drawn: Drawn | None = None
 
     def __post_init__(self) -> None:
         frames = self.frames

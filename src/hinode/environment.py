@@ -200,6 +200,10 @@ class Variables(Input):
     threads: Annotated[Integer, Field(ge=1, le=MAX_THREADS)] | None = None
     device: Annotated[str, BeforeValidator(_device)] | None = None
     upscale: _Switch | None = None
+    watermark: _Switch | None = None
+    watermark_key: Annotated[str, Field(max_length=200)] | None = None
+    notice: Annotated[str, Field(max_length=60)] | None = None
+    aigc_producer: Annotated[str, Field(max_length=200)] | None = None
     database_url: str | None = None
     store: Annotated[Path | str, BeforeValidator(_store)] | None = None
     store_endpoint: Annotated[str, _address("HINODE_STORE_ENDPOINT")] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import json
 import math
@@ -16,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from hinode import __version__
-from hinode.clip import Clip, Frames, FrameSource, Provenance
+from hinode.clip import Clip, Drawn, Frames, FrameSource, Mask, Provenance
 from hinode.engines.protocol import Engine, Progress, Run, drive, timed
 from hinode.licensing import licences
 from hinode.media import formats, references, stills
@@ -25,10 +26,12 @@ from hinode.media.resize import fit, fit_frame
 from hinode.media.sound import LEFT_OUT, describe_sound
 from hinode.media.timeline import Timeline, frame_rate
 from hinode.output import replace_file
-from hinode.request import FIRST_FRAME, KEYFRAME, LAST_FRAME, Request, Size
+from hinode.request import CONTEXT_VIDEO, FIRST_FRAME, KEYFRAME, LAST_FRAME, Reference, Request, Size
 from hinode.trust.provenance.statement import Statement, state_clip
 from hinode.trust.screening import requests as screening
 from hinode.trust.screening.policy import Policy, builtin
+from hinode.trust.watermark.laying import Outcome, Watermarking
+from hinode.trust.watermark.visible import aigc
 
 if TYPE_CHECKING:
     from hinode.trust.provenance.marking import Marking
@@ -55,6 +58,7 @@ class Result:
         provenance: that of the clip; its stages include those in which the file was written.
         bytes: size on disk.
         mark: what the file can be recognised by.
+        watermark: what became of the invisible mark.
         sound: what can be heard, such as "stereo, 48000 Hz"; "left out" if the format cannot hold any, and
             None for a clip without sound.
     """
@@ -67,6 +71,7 @@ class Result:
     provenance: Provenance
     bytes: int
     mark: Mark
+    watermark: Outcome
     sound: str | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -92,6 +97,7 @@ class Result:
             "bytes": self.bytes,
             "sound": self.sound,
             "manifest": self.mark.label,
+            "watermark": self.watermark.as_json(),
             **({"plan": json.loads(provenance.plan)} if provenance.plan else {}),
             **({"provider": provenance.provider} if provenance.provider else {}),
             **({"losses": provenance.losses} if provenance.losses else {}),
@@ -107,11 +113,14 @@ def generate(
     policy: Policy | None = None,
     *,
     marking: Marking,
+    watermarking: Watermarking | None = None,
 ) -> Result:
     """Screen and carry out a request and write the clip, signed; for `path` and `format` see
     `media.formats.write`.
 
     `policy` is that of screening, by default the one that Hinode ships.
+
+    The drawn pixels, and the sound, carry an invisible mark unless `watermarking` says otherwise.
 
     Raises:
         ModerationBlocked: the policy blocks the request; no work was done.
@@ -125,7 +134,7 @@ def generate(
     run = engine.start(request)
     fps = request.fps or engine.capabilities(request.model).native_fps[0]
     formats.check(format, path, request.size, frame_rate(fps))
-    return finish(request, draw(run, watch), path, format, watch, marking=marking)
+    return finish(request, draw(run, watch), path, format, watch, marking=marking, watermarking=watermarking)
 
 
 def draw(run: Run, watch: Watch) -> Clip:
@@ -142,6 +151,7 @@ def finish(
     watch: Watch = lambda progress: None,
     *,
     marking: Marking,
+    watermarking: Watermarking | None = None,
 ) -> Result:
     """Bring a clip to the requested size and rate, write it, and sign it; see `generate`."""
     start = time.perf_counter()
@@ -160,14 +170,22 @@ def finish(
 
     sound = clip.sound if format in formats.SOUNDING else None
     text = label(request, clip, describe_sound(sound), embed_prompt=marking.embed_prompt)
+    marks = Watermarking.of(marking.settings) if watermarking is None else watermarking
+    drawn, fps = _drawn(request, clip, order), float(timeline.fps)
+    laid = marks.lay(_mark_facts(request, clip), frames(), request.size, drawn, sound, fps)
+    if marks.aigc_producer:
+        text = dataclasses.replace(text, tags={"AIGC": aigc(marks.aigc_producer, laid.id.hex())})
     signing: dict[str, float] = {}
-    marks: list[Mark] = []
+    ends: list[tuple[Outcome, Mark]] = []
 
     def seal(part: Path) -> None:
+        outcome = laid.outcome(part if format == "mp4" else None)
         with timed(signing, "sign"):
-            marks.append(marking.sign(part, state_clip(request, clip.provenance)))
+            statement = state_clip(request, clip.provenance, watermark_id=outcome.id or None)
+            ends.append((outcome, marking.sign(part, statement)))
 
-    formats.write(format, path, frames(), request.size, timeline, text, sound, seal)
+    formats.write(format, path, laid.frames(), request.size, timeline, text, laid.sound, seal)
+    ((outcome, mark),) = ends
     elsewhere = sum(upscaling.values()) + sum(signing.values())
     encoding = {"encode": time.perf_counter() - start - elsewhere}
     stage_seconds = {**clip.provenance.stage_seconds, **upscaling, **encoding, **signing}
@@ -179,7 +197,8 @@ def finish(
         timeline=timeline,
         provenance=dataclasses.replace(clip.provenance, stage_seconds=stage_seconds),
         bytes=sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
-        mark=marks[0],
+        mark=mark,
+        watermark=outcome,
         sound=LEFT_OUT if sound is None and clip.sound is not None else describe_sound(sound),
     )
 
@@ -189,13 +208,53 @@ def _exact_frames(request: Request, clip: Clip) -> dict[int, Frames]:
     drawn smaller has them without their detail."""
     if clip.size == request.size:
         return {}
+    return {
+        index: fit_frame(np.asarray(references.picture(reference)), request.size)
+        for index, reference in _shown_pictures(request, clip).items()
+    }
+
+
+def _shown_pictures(request: Request, clip: Clip) -> dict[int, Reference]:
+    """The pictures that a clip shows, by the indices of its frames."""
     last = min(len(clip.frames), max(1, math.ceil(round(request.seconds * clip.fps, 6)))) - 1
-    exact = {}
-    for reference in request.references:
-        if reference.role in (FIRST_FRAME, KEYFRAME, LAST_FRAME):
-            index = last if reference.role == LAST_FRAME else min(round(reference.at * clip.fps), last)
-            exact[index] = fit_frame(np.asarray(references.picture(reference)), request.size)
-    return exact
+    return {
+        last if reference.role == LAST_FRAME else min(round(reference.at * clip.fps), last): reference
+        for reference in request.references
+        if reference.role in (FIRST_FRAME, KEYFRAME, LAST_FRAME)
+    }
+
+
+def _drawn(request: Request, clip: Clip, order: list[int]) -> Drawn | None:
+    """Which pixels of the frames of the file are drawn; `order` has the frame of the clip for each."""
+    if clip.drawn is None and any(reference.role == CONTEXT_VIDEO for reference in request.references):
+        return lambda index: False  # how many frames of the video the engine shows is not known
+    pictures = _shown_pictures(request, clip)
+    if clip.drawn is None and not pictures:
+        return None
+    inner = clip.drawn
+
+    def drawn(index: int) -> Mask | bool:
+        frame = order[index]
+        if frame in pictures:
+            return False
+        area = True if inner is None else inner(frame)
+        if isinstance(area, bool) or area.shape == request.size[::-1]:
+            return area
+        return False  # a mask of another size: its edge would be off by some pixels
+
+    return drawn
+
+
+def _mark_facts(request: Request, clip: Clip) -> dict[str, Any]:
+    """What the identity of the mark depends on: the same request gives the same frames."""
+    provenance = clip.provenance
+    return {
+        "request": hashlib.sha256(repr(request.identity()).encode()).hexdigest(),
+        "engine": provenance.engine,
+        "model": provenance.model,
+        "seed": provenance.seed,
+        "steps": provenance.steps,
+    }
 
 
 def upscale_frames(

@@ -23,6 +23,12 @@ class Settings:
             something is first written to it. `HINODE_HOME`; by default the platform's data folder.
         threads: processor threads for the model, or None for torch's own choice. `HINODE_THREADS`; the
             command applies it before torch is imported, see `thread_variables`.
+        watermark: whether clips carry an invisible mark. `HINODE_WATERMARK`, 1.
+        watermark_key: who knows it finds the marks of this installation, and can remove them; "" for the
+            public key, with which every Hinode finds them. `HINODE_WATERMARK_KEY`.
+        notice: words that every clip shows at its bottom, such as "AI-generated", or "". `HINODE_NOTICE`.
+        aigc_producer: name or code of this service for the key `AIGC` that Chinese law asks for in the
+            metadata of files, or "" to leave it out. `HINODE_AIGC_PRODUCER`.
         device: where the model runs, such as "cpu" or "cuda:1", or None for a GPU if there is one.
             `HINODE_DEVICE`.
         upscale: whether a network enlarges the clips of the native engine before they are resized.
@@ -86,6 +92,10 @@ class Settings:
     home: Path
     threads: int | None = None
     device: str | None = None
+    watermark: bool = True
+    watermark_key: str = field(default="", repr=False)
+    notice: str = ""
+    aigc_producer: str = ""
     upscale: bool = True
     database_url: str = field(default="", repr=False)  # it may hold a password
     store: Path = Path()

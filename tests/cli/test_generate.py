@@ -76,6 +76,7 @@ def test_json_is_one_object(run: Run) -> None:
         "bytes": None,
         "sound": "left out",
         "manifest": None,
+        "watermark": {"state": "not markable", "id": None, "sound": False, "score": 0.0},
         "plan": None,
     }
     assert set(facts["stage_seconds"]) == {"load", "plan", "sample", "sound", "encode", "sign"}

@@ -17,6 +17,7 @@ from hinode.cli import (
     budgets,
     capacity,
     credits,
+    detect,
     directing,
     doctor,
     economics,
@@ -59,7 +60,7 @@ CLIP_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     ),
 }
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Generate": (storyboard.storyboard, plan.plan, plan.describe, quote.quote),
+    "Generate": (storyboard.storyboard, plan.plan, plan.describe, quote.quote, detect.detect),
     "Serve": (
         serve.serve,
         serve.worker,

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from hinode.clip import Clip, Frames, FrameSource, Provenance, Sound
+from hinode.clip import Clip, Frames, FrameSource, Mask, Provenance, Sound
 from hinode.directing import operations, scene_plans, sound
 from hinode.directing.layout import BASE, HEAD, TAIL, Layout
 from hinode.directing.windows import Window
@@ -246,7 +246,7 @@ class DirectedRun:
         if any(segment.keep for segment in layout.segments) or layout.mask is not None:
             whole = allocate_frames((layout.count(fps), request.height, request.width, 3))
             yield from self._fill_full_size(whole, fps)
-            self._clip = Clip(whole, float(fps), provenance, track)
+            self._clip = Clip(whole, float(fps), provenance, track, partial(self._drawn, fps=fps))
         else:
             self._clip = Clip(self._frames, float(layout.fps), provenance, track)
 
@@ -308,6 +308,19 @@ class DirectedRun:
             if layout.mask is not None and segment.guide:
                 self._reader(segment.guide, "finish", fps, size).fill(whole[begin:end], segment.start)
             self._fill_generated(whole, range(begin, end), fps, size)
+
+    def _drawn(self, index: int, fps: Fraction) -> Mask | bool:
+        """See `clip.Drawn`: what is drawn in a frame of the clip at the requested size."""
+        layout = self.layout
+        marks = layout.marks(fps)
+        segment = next((i for i, end in enumerate(marks[1:]) if index < end), len(layout.segments) - 1)
+        if layout.segments[segment].keep:
+            return False
+        if layout.mask is None:
+            return True
+        masks = self._reader(layout.mask.digest, "drawn", fps, layout.request.size)
+        drawn: Mask = masks.frame(index).max(-1) >= MASK_RANGE[1]
+        return drawn
 
     def _fill_generated(self, whole: Frames, span: range, fps: Fraction, size: Size) -> None:
         mask = self.layout.mask

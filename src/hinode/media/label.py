@@ -19,11 +19,13 @@ class Label:
         title: what the file shows; long ones are cut.
         comment: one sentence for people on how it was made.
         facts: the same for programs; stored as JSON.
+        tags: further entries of the metadata, which only MP4 files hold.
     """
 
     title: str = ""
     comment: str = ""
     facts: Mapping[str, object] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def heading(self) -> str:

@@ -61,10 +61,14 @@ def write_mp4(
     # A clock on which every frame begins at a whole tick.
     ticks = timeline.fps.numerator * -(-MIN_TICKS // timeline.fps.numerator)
     durations = dict(zip(timeline.starts(ticks), timeline.durations(ticks), strict=False))
-    options = {"movflags": "+faststart", **(SoundEncoder.options(sound) if sound else {})}
+    # FFmpeg writes names of its own into the file only when all are written so.
+    flags = "+faststart+use_metadata_tags" if label.tags else "+faststart"
+    options = {"movflags": flags, **(SoundEncoder.options(sound) if sound else {})}
     with replace_file(path) as part:
         with _os_errors(), av.open(str(part), "w", format="mp4", container_options=options) as file:
-            file.metadata.update(title=label.heading, comment=label.comment, description=label.json)
+            file.metadata.update(
+                title=label.heading, comment=label.comment, description=label.json, **label.tags
+            )
             stream = file.add_stream("libx264", rate=timeline.fps)
             context = stream.codec_context
             stream.width, stream.height = size

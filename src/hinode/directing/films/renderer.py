@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -33,6 +32,8 @@ from hinode.media.timeline import Timeline
 from hinode.request import GUIDE_VIDEO
 from hinode.settings import Settings
 from hinode.trust.provenance.statement import Drawn, Statement, ingredients_of
+from hinode.trust.watermark.laying import Outcome, Watermarking
+from hinode.trust.watermark.visible import aigc
 
 if TYPE_CHECKING:
     from hinode.trust.provenance.marking import Marking
@@ -49,6 +50,7 @@ class Film:
         shots: what was drawn for it, in its order, transitions included.
         anew: ids of those that were drawn this time.
         outdated: ids of shots that were left as they are though the storyboard would have them drawn again.
+        watermark: what became of the invisible mark.
         sound: what can be heard, such as "stereo, 48000 Hz"; "left out" if the format cannot hold any, and
             None for a film without sound.
     """
@@ -62,11 +64,13 @@ class Film:
     anew: tuple[str, ...]
     outdated: tuple[str, ...]
     bytes: int
+    watermark: Outcome
     sound: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The film in plain JSON values."""
-        return {**dataclasses.asdict(self), "path": str(self.path), "timeline": str(self.timeline)}
+        values = {**dataclasses.asdict(self), "path": str(self.path), "timeline": str(self.timeline)}
+        return values | {"watermark": self.watermark.as_json()}
 
 
 def render_film(
@@ -128,9 +132,20 @@ def _write(run: FilmRun, path: Path, format: str, watch: Watch, marking: Marking
 
     soundtrack = run.sound()
     sound = soundtrack if format in formats.SOUNDING else None
+    watermarking = Watermarking.of(marking.settings)
+    facts = {"shots": [shot.key for shot in shots], "size": run.plan.size, "fps": str(timeline.fps)}
+    laid = watermarking.lay(facts, frames(), run.plan.size, run.drawn, sound, float(timeline.fps))
     label = _label(run, shots, embed_prompt=marking.embed_prompt)
-    seal = partial(marking.sign, statement=_state_film(run, shots))
-    formats.write(format, path, frames(), run.plan.size, timeline, label, sound, seal)
+    if watermarking.aigc_producer:
+        label = dataclasses.replace(label, tags={"AIGC": aigc(watermarking.aigc_producer, laid.id.hex())})
+    outcomes: list[Outcome] = []
+
+    def seal(part: Path) -> None:
+        outcomes.append(laid.outcome(part if format == "mp4" else None))
+        statement = dataclasses.replace(_state_film(run, shots), watermark_id=outcomes[0].id or None)
+        marking.sign(part, statement)
+
+    formats.write(format, path, laid.frames(), run.plan.size, timeline, label, laid.sound, seal)
     otio = path.with_suffix(".otio")
     videos = {shot.id: run.video(shot.id) for shot in board.shots}
     paths = {name: Path(video.reference.path) for name, video in videos.items()}
@@ -153,6 +168,7 @@ def _write(run: FilmRun, path: Path, format: str, watch: Watch, marking: Marking
         shots=shots,
         anew=tuple(run.rendered),
         outdated=tuple(run.outdated),
+        watermark=outcomes[0],
         sound=LEFT_OUT if sound is None and soundtrack is not None else describe_sound(sound),
         bytes=sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
     )
@@ -166,8 +182,9 @@ def _write_clip(
     All of the shot is in it, also what is faded, so that a cut can be moved.
     """
     timeline, (width, height) = run.timeline, run.plan.size
+    watermarking = Watermarking.of(marking.settings)
     size = width - width % 2, height - height % 2  # an MP4 has even sides
-    facts = repr((shot.key, size, timeline.fps, shot.upscaler, __version__))
+    facts = repr((shot.key, size, timeline.fps, shot.upscaler, __version__, watermarking))
     digest = hashlib.sha256(facts.encode()).hexdigest()[:16]
     # A plus would not stay as it is in the URLs of timelines.
     path = folder / f"{shot.id.replace('+', '~')}.{digest}.mp4"
@@ -176,12 +193,16 @@ def _write_clip(
         count = timeline.count(shot.frames, shot.rate)
         length = Timeline(timeline.fps, Fraction(count) / timeline.fps)
         frames = (np.ascontiguousarray(reader.frame(index)[: size[1], : size[0]]) for index in range(count))
+        laid = watermarking.lay({"shot": shot.key, "size": size}, frames, size, fps=float(timeline.fps))
         label = Label(shot.prompt if marking.embed_prompt else "")
         model, engine = shot.model, run.plan.board.engine
-        statement = Statement(Drawn.ALL, "film", engine, model, shot.licence)
-        formats.write(
-            "mp4", path, frames, size, length, label, seal=partial(marking.sign, statement=statement)
-        )
+
+        def seal(part: Path) -> None:
+            mark = laid.outcome(part).id or None
+            statement = Statement(Drawn.ALL, "film", engine, model, shot.licence, watermark_id=mark)
+            marking.sign(part, statement)
+
+        formats.write("mp4", path, laid.frames(), size, length, label, seal=seal)
     return path
 
 
