@@ -1,7 +1,7 @@
 """Money: the ledger's accounts and the transfers between them, and budgets.
 
 Amounts are whole micro-units of a currency: one dollar is 1,000,000. Triggers apply each transfer to the two
-accounts and refuse one that is wrong; rows of transfers never change (`0022_ledger.py`).
+accounts and refuse one that is wrong; rows of transfers never change (`0020_ledger.py`).
 """
 
 from __future__ import annotations
