@@ -241,13 +241,13 @@ def test_a_parent_of_a_stranger_vouches_for_nothing(
 @pytest.mark.slow
 def test_a_time_stamp_outlives_the_certificate(check: Check, plain: bytes, tmp_path: Path) -> None:
     """Without one, or from an authority that is not trusted, the signer is not known any more."""
-    brief = Studio("Brief", seconds=5)
+    brief = Studio("Brief", seconds=20)
     unstamped = brief.sign(plain)
     folder = tmp_path / "authority"
     folder.mkdir()
     with time_authority(folder) as (address, root):
         stamped = brief.sign(plain, verify=False, time_authority=address)
-    time.sleep(6)  # certificates have whole seconds of the real time
+    time.sleep(21)  # certificates have whole seconds of the real time
     report = check(unstamped, anchors=brief.anchors + root)
     assert report.verdict is State.UNKNOWN_SIGNER
     assert "signingCredential.expired" in codes(report)

@@ -18,6 +18,7 @@ from hinode.errors import BadInput, quote
 
 CHILD = Path(__file__).with_name("child.py")
 MAX_SIDECAR_BYTES = 64 << 20
+MAX_FILE_MEMORY = 4 << 30
 CPU_SECONDS_PER_GB, WAIT_SECONDS_PER_GB = 60, 600
 NEEDED = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """Variables without which an interpreter may not start."""
@@ -31,7 +32,8 @@ class Limits:
     """Of the process that reads one file.
 
     Attributes:
-        memory_bytes: of address space.
+        memory_bytes: of address space, and as many as the file has, `MAX_FILE_MEMORY` at most: the library
+            reads a box as a whole.
         cpu_seconds: of the processor, for a small file; `CPU_SECONDS_PER_GB` more for a large one.
         wait_seconds: in all, on a busy machine; `WAIT_SECONDS_PER_GB` more for a large file.
         output_bytes: of what it finds.
@@ -47,9 +49,10 @@ class Limits:
     def for_size(self, size: int) -> Limits:
         """Those for a file of so many bytes."""
         more = size / 1e9
+        memory_bytes = self.memory_bytes + min(size, MAX_FILE_MEMORY)
         cpu_seconds = self.cpu_seconds + int(CPU_SECONDS_PER_GB * more)
         wait_seconds = self.wait_seconds + int(WAIT_SECONDS_PER_GB * more)
-        return replace(self, cpu_seconds=cpu_seconds, wait_seconds=wait_seconds)
+        return replace(self, memory_bytes=memory_bytes, cpu_seconds=cpu_seconds, wait_seconds=wait_seconds)
 
 
 @dataclass(frozen=True)
