@@ -17,7 +17,10 @@ MIN_FRAMES = 3
 def sample(frames: Frames, fps: float) -> Frames:
     """At least one frame of each second, and three of a short clip, the first and the last among them."""
     count = max(MIN_FRAMES, int(np.ceil(len(frames) / fps * FRAMES_PER_SECOND)) + 1)
-    return frames[np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int))]
+    chosen: Frames = frames[
+        np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int))
+    ]
+    return chosen
 
 
 def check(policy: Policy, clip: Clip) -> None:
