@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import ClassVar, TypeVar
 
@@ -28,14 +27,13 @@ from hinode.jobs.storyboards.storyboards import Stale
 from hinode.jobs.tenants.tokens import SignInError
 from hinode.jobs.worker.remote.protocol import VersionSkew
 from hinode.records.database import DatabaseError
+from hinode.records.ids import is_id as is_id
 from hinode.rights.notices import WrongStatus
 from hinode.rights.refusals import RightsRefusal
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 INVALID_REQUEST = "invalid_request_error"
 SERVER_ERROR = "server_error"
@@ -109,11 +107,6 @@ class Refusal(HTTPException):
     def response(self) -> Response:
         """The HTTP response."""
         return JSONResponse(self.error.model_dump(), self.status_code, dict(self.headers or {}))
-
-
-def is_id(name: str) -> bool:
-    """Whether a text has the form of an id; any other is not looked up, since databases refuse some texts."""
-    return _ID.fullmatch(name) is not None
 
 
 def get_or_404(
