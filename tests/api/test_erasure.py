@@ -53,6 +53,7 @@ def second_project(server: Server) -> Server:
     return Server(server.client, server.context, project.id, created.key, created.id)
 
 
+@pytest.mark.slow
 def test_an_export_has_everything_with_digests(server: Server, tmp_path: Path) -> None:
     films = second_project(server)
     video = fill(films)
@@ -73,6 +74,7 @@ def test_an_export_has_everything_with_digests(server: Server, tmp_path: Path) -
     assert exported.rows["storyboards"] == 1
 
 
+@pytest.mark.slow
 def test_a_deletion_that_was_interrupted_goes_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     films = second_project(server)
     context, database = films.context, films.context.store.database
@@ -109,6 +111,7 @@ def test_a_deletion_that_was_interrupted_goes_on(server: Server, monkeypatch: py
     assert "Ada" not in str([dict(row) for row in log])
 
 
+@pytest.mark.slow
 def test_evidence_outlives_the_project_until_appeals_end(server: Server) -> None:
     films = second_project(server)
     context, database = films.context, films.context.store.database

@@ -71,6 +71,7 @@ def test_a_notice_from_list_to_report(database: Database, tmp_path: Path) -> Non
     assert "likeness" in run("takedowns", "report").stdout
 
 
+@pytest.mark.slow
 def test_a_project_is_exported_and_deleted(database: Database, tmp_path: Path) -> None:
     tenants = Tenants(database, time.time)
     first, films = tenants.project(None), tenants.create_project("films")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import ClassVar, TypeVar
 
@@ -31,14 +30,13 @@ from hinode.money.books.entries import MissingPrice
 from hinode.money.budgets import OverBudget
 from hinode.money.ledger.holds import InsufficientCredit
 from hinode.records.database import DatabaseError
+from hinode.records.ids import is_id as is_id
 from hinode.rights.notices import WrongStatus
 from hinode.rights.refusals import RightsRefusal
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 INVALID_REQUEST = "invalid_request_error"
 SERVER_ERROR = "server_error"
@@ -112,11 +110,6 @@ class Refusal(HTTPException):
     def response(self) -> Response:
         """The HTTP response."""
         return JSONResponse(self.error.model_dump(), self.status_code, dict(self.headers or {}))
-
-
-def is_id(name: str) -> bool:
-    """Whether a text has the form of an id; any other is not looked up, since databases refuse some texts."""
-    return _ID.fullmatch(name) is not None
 
 
 def get_or_404(

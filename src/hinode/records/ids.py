@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from hinode.errors import BadInput, quote
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+
+
+def is_id(name: str) -> bool:
+    """Whether a text has the form of an id; any other is not looked up, since databases refuse some texts."""
+    return _ID.fullmatch(name) is not None
 
 
 def make(prefix: str, now: float) -> str:

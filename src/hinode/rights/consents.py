@@ -208,6 +208,8 @@ def revoke(connection: Connection, signer: Signer, consent: Consent, actor: str,
 
 def get(connection: Connection, consent_id: str, *, lock: bool = False) -> Consent | None:
     """A consent, or None if there is none; with `lock`, no other transaction changes it meanwhile."""
+    if not ids.is_id(consent_id):
+        return None
     query = sa.select(consents).where(consents.c.id == consent_id)
     row = first_row(connection, query.with_for_update() if lock else query)
     return Consent.of(row) if row else None

@@ -121,6 +121,9 @@ class Claim:
 
 def check(claim: Claim) -> None:
     """Raise BadInput if a notice lacks what the law asks for."""
+    for field, text in vars(claim).items():
+        if isinstance(text, str) and ("\0" in text or not _is_unicode(text)):
+            raise BadInput(f"the {field} has letters that are none", "write it anew", field=field)
     if claim.kind not in KINDS:
         message = f"there is no kind {quote(claim.kind)} of notice"
         raise BadInput(message, f"give {join_names(KINDS, last='or')}", field="kind")
@@ -142,6 +145,14 @@ def check(claim: Claim) -> None:
         message = "the locator names no content of this server, or too much"
         remedy = f"copy 1 to {MAX_ENTRIES} addresses or ids, such as video_…"
         raise BadInput(message, remedy, field="locator")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a pair of surrogates, which no database stores
+        return False
+    return True
 
 
 def locate(text: str) -> list[str]:
@@ -190,6 +201,8 @@ def insert(
 
 def get(connection: Connection, notice_id: str, *, lock: bool = False) -> Notice | None:
     """A notice, or None; with `lock`, no other transaction changes it meanwhile."""
+    if not ids.is_id(notice_id):
+        return None
     query = sa.select(takedowns).where(takedowns.c.id == notice_id)
     row = first_row(connection, query.with_for_update() if lock else query)
     return Notice.of(row) if row else None

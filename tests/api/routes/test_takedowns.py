@@ -88,6 +88,7 @@ def test_a_notice_says_what_the_law_asks_for(anybody: TestClient, check_error: C
     check_error(anybody.get(path, params={"token": "guess"}), 404, "takedown_id")
 
 
+@pytest.mark.slow
 def test_each_address_has_its_rate(anybody: TestClient, check_error: CheckError) -> None:
     answers = [send(anybody, "video_" + "1" * 32) for _ in range(12)]
     assert {answer.status_code for answer in answers} == {200, 429}
@@ -167,6 +168,7 @@ def test_every_address_of_a_video_is_gone_at_once_and_comes_back_whole(
     assert len(names_of_zip.namelist()) == 1
 
 
+@pytest.mark.slow
 def test_copies_in_other_projects_go_and_stay_down(
     server: Server, operator: dict[str, str], anybody: TestClient, check_error: CheckError
 ) -> None:
@@ -209,6 +211,7 @@ def test_copies_in_other_projects_go_and_stay_down(
     assert client.get(f"/v1/videos/{render(server, 5)}").json()["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_a_match_can_be_spared(server: Server, operator: dict[str, str], anybody: TestClient) -> None:
     video, other = render(server, 9), render(server, 9)
     notice = send(anybody, video).json()["id"]
@@ -217,6 +220,7 @@ def test_a_match_can_be_spared(server: Server, operator: dict[str, str], anybody
     assert server.client.get(f"/v1/videos/{other}").status_code == 200
 
 
+@pytest.mark.slow
 def test_time_carries_out_what_nobody_decides(
     server: Server, operator: dict[str, str], anybody: TestClient, clock: Clock, check_error: CheckError
 ) -> None:

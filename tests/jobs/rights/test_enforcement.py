@@ -113,6 +113,7 @@ def test_a_running_job_is_fenced_off(store: Store, consents: Consents) -> None:
     assert (after.status, after.error_code) == (Status.FAILED, "consent_revoked")
 
 
+@pytest.mark.slow
 def test_submissions_and_a_revocation_at_once_leave_no_job(store: Store, consents: Consents) -> None:
     """Each submission is either stopped by the revocation or refused by it."""
     consent = grant(store, consents)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
+from hinode.jobs import ids
 from hinode.jobs.files.characters import Character
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Job
@@ -64,7 +65,7 @@ class Consents:
             BadInput: the terms are wrong, there is no such character, or it has a consent.
         """
         query = sa.select(characters).where(
-            characters.c.id == character_id,
+            characters.c.id == (character_id if ids.is_id(character_id) else ""),
             characters.c.project_id == owner.project_id,
             characters.c.deleted_at.is_(None),
         )

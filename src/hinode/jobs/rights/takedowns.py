@@ -92,8 +92,8 @@ class Takedowns:
         """
         query = sa.select(takedowns.c.token).where(takedowns.c.id == notice_id)
         with self.database.read() as connection:
-            expected = connection.scalar(query)
             notice = notices.get(connection, notice_id)
+            expected = connection.scalar(query) if notice else None
         if notice is None or not hmac.compare_digest(str(expected), _digest(token)):
             raise UnknownNotice(notice_id)
         return notice
@@ -254,6 +254,7 @@ class Takedowns:
         if not 1 <= len(signature.strip()) <= notices.MAX_NAME_LENGTH:
             raise BadInput("the answer is not signed", "sign it with your name", field="signature")
         now = self.clock()
+        self.get(notice_id)
         mine = withheld.c.cause_id == notice_id, withheld.c.project_id == project_id
         values = {"counter_project_id": project_id, "counter_statement": statement.strip()}
         with self.database.write() as connection:

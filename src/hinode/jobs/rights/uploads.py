@@ -124,7 +124,7 @@ class UploadPolicy:
         """
         now = self.clock()
         values = {"accepted": accepted, "decided_by": actor, "decided_at": now}
-        mine = upload_reviews.c.id == review_id
+        mine = upload_reviews.c.id == (review_id if ids.is_id(review_id) else "")
         with self.database.write() as connection:
             connection.execute(upload_reviews.update().where(mine).values(**values))
             row = first_row(connection, sa.select(upload_reviews).where(mine))

@@ -10,7 +10,7 @@ from pydantic import Field
 from hinode.api import failures, wire
 from hinode.api.context import Actor, AppContext, Context, Reviewer
 from hinode.api.downloads import RangeResponse
-from hinode.api.failures import Refusal
+from hinode.api.failures import Refusal, is_id
 from hinode.api.queries import Id, PageQuery
 from hinode.api.requests.bodies import BodyReader
 from hinode.jobs.rights.copies import Match
@@ -46,7 +46,7 @@ class SendNotice(Input):
         description="Addresses or ids of the content on this server."
     )
     name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH, description="Your name.")
-    contact: str = Field(min_length=3, max_length=320, description="Your address of mail.")
+    contact: Annotated[Text, Field(min_length=3, max_length=320)] = Field(description="Your address of mail.")
     statement: Annotated[Text, Field(min_length=1, max_length=MAX_TEXT_LENGTH)] = Field(
         description="Why the content has to go."
     )
@@ -263,7 +263,7 @@ def get_evidence(
     role: Annotated[str, Query(max_length=32, description="Such as video, thumbnail or file.")] = "video",
 ) -> Response:
     """A file of something withheld, for reviewers, until appeals have ended."""
-    file = context.takedowns.evidence(takedown_id, entry_id).get(role)
+    file = context.takedowns.evidence(takedown_id, entry_id).get(role) if is_id(entry_id) else None
     if file is None or not context.objects.has(file.digest):
         message = "there is no such evidence; it was never withheld, was restored, or appeals have ended"
         raise Refusal(404, message, code="not_found", param="entry_id")
