@@ -65,6 +65,8 @@ class ServerHarness:
             "HINODE_HOME": str(home),
             "HINODE_MODELS": ALIASES,
             "HINODE_ALLOW_PRIVATE_URLS": "1",
+            # Several servers of one database have homes of their own here.
+            "HINODE_TRUST_SECRET": "the secret of the servers of one database",
             **(environment or {}),
         }
         self.words: list[str] = []  # in place of `serve` with its options

@@ -34,7 +34,8 @@ def test_a_new_installation_is_healthy_and_nothing_is_made(tmp_path: Path) -> No
     assert result.exit_code == 0, result.stdout
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["CHECK", "STATE", "FOUND"]
-    names = ["database", "clock", "notifications", "store", "disk", "codecs", "device", "models", "port"]
+    state = ["database", "clock", "notifications", "store", "keys"]
+    names = [*state, "disk", "codecs", "device", "models", "port"]
     assert [line.split()[:2] for line in lines[1:]] == [[name, "ok"] for name in names]
     assert not home.exists()
 
