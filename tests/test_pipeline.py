@@ -16,9 +16,9 @@ from hinode.engines.protocol import Cost, Progress, State
 from hinode.errors import BadInput, EngineError, OutputError
 from hinode.request import KEYFRAME, Capabilities, Reference, Request
 from hinode.settings import Settings
-from tests.marking import MARKING
 from hinode.trust.watermark.detect import detect
 from hinode.trust.watermark.laying import Watermarking
+from tests.marking import MARKING
 from tests.sounds import clicks, read_sound, tone, tracks
 from tests.videos import read_video, show_the_same
 

@@ -182,7 +182,7 @@ def match(
         block = candidates[start : start + BLOCK]
         values = scores(found, words(block, key, len(found[0].chips)))
         top = values.argmax(0)
-        for index in np.flatnonzero(values.max(0) >= limit):
+        for index in map(int, np.flatnonzero(values.max(0) >= limit)):
             reading = found[top[index]]
             # The pattern of another variant cannot carry it.
             if variant_of(block[index], key) == reading.variant or carrier == SOUND:

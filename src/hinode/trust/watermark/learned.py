@@ -56,7 +56,7 @@ class VideoSeal:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # its authors publish no other kind
-                self._network: Any = torch.jit.load(str(path), map_location="cpu").eval()
+                self._network: Any = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
         except (RuntimeError, ValueError) as error:
             message = f"{quote(str(path))} is no TorchScript file, or is damaged"
             raise BadInput(message, "download it again", field="watermark") from error

@@ -118,11 +118,11 @@ def read_sound_marks(sound: Sound, key: bytes) -> list[Reading]:
             pilot, _, signs = _cells(key, variant)
             wanted = np.zeros(CELLS * BANDS, np.float32)
             wanted[pilot] = signs[pilot]
-            wanted = wanted.reshape(CELLS, BANDS)
-            products = np.fft.rfft(folded, axis=0) * np.conj(np.fft.rfft(wanted, axis=0))
+            grid = wanted.reshape(CELLS, BANDS)
+            products = np.fft.rfft(folded, axis=0) * np.conj(np.fft.rfft(grid, axis=0))
             values = np.fft.irfft(products.sum(1), CELLS)
             power = np.fft.irfft(
-                (np.fft.rfft(folded**2, axis=0) * np.conj(np.fft.rfft(wanted**2, axis=0))).sum(1), CELLS
+                (np.fft.rfft(folded**2, axis=0) * np.conj(np.fft.rfft(grid**2, axis=0))).sum(1), CELLS
             )
             values = values / np.sqrt(np.maximum(power, 1e-9))
             for start in np.argsort(-np.abs(values))[:READINGS]:
@@ -157,7 +157,8 @@ def _folded(samples: Samples) -> Floats | None:
         return None
     count = -(-len(loudness) // CELLS) * CELLS
     padded = np.pad(loudness, ((0, count - len(loudness)), (0, 0)))
-    return padded.reshape(-1, CELLS, BANDS).sum(0).astype(np.float32)
+    folded: Floats = padded.reshape(-1, CELLS, BANDS).sum(0).astype(np.float32)
+    return folded
 
 
 def _local_mean(values: npt.NDArray[np.floating], axis: int, radius: int) -> npt.NDArray[np.float64]:

@@ -98,8 +98,8 @@ def _words(text: str, height: float, size: Size) -> tuple[Floats, Floats]:
     ImageDraw.Draw(picture).text((edge - left, edge - top), text, 255, font)
     if picture.width > wide:
         raise BadInput(f"the notice is wider than a frame of {size[0]} pixels", "shorten it", field="notice")
-    ink = np.asarray(picture, np.float32) / 255
-    return ink * 255, 0.55 + 0.45 * ink
+    ink = np.asarray(picture, np.float32) / np.float32(255)
+    return ink * np.float32(255), np.float32(0.55) + np.float32(0.45) * ink
 
 
 def aigc(
