@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from hinode.jobs.rights.enforcement import Action, act
 from hinode.jobs.tenants import erasure, ownership
 from hinode.jobs.tenants.export import export
 from hinode.records.tables import jobs, metadata, projects, rights_events
+from hinode.rights.notices import Claim
 from hinode.rights.people import OPERATOR
 from tests.api.conftest import Server
 from tests.api.routes.test_consents import add_person, create, grant
@@ -116,13 +116,13 @@ def test_evidence_outlives_the_project_until_appeals_end(server: Server) -> None
     films = second_project(server)
     context, database = films.context, films.context.store.database
     video = fill(films)
-    with database.write() as connection:
-        act(connection, Action.HIDE, [video], "takedown_1", context.clock())
+    claim = Claim("other", video, "Mary", "mary@example.com", "It is me.", "Mary", True)
+    notice = context.takedowns.receive(claim, "").notice.id
+    context.takedowns.uphold(notice, OPERATOR)
     arguments = (database, context.objects, context.consents, films.project_id, OPERATOR, context.clock)
     assert erasure.erase(*arguments).held == (video,)
-    assert context.takedowns.evidence("takedown_1", video)["video"].bytes > 0
-    with database.write() as connection:
-        act(connection, Action.ERASE, [video], "takedown_1", context.clock())
+    assert context.takedowns.evidence(notice, video)["video"].bytes > 0
+    context.takedowns.close(notice, OPERATOR)
     assert erasure.erase(*arguments).held == ()
     with database.read() as connection:
         assert connection.scalar(sa.select(jobs.c.id).where(jobs.c.project_id == films.project_id)) is None
