@@ -11,8 +11,11 @@ import typer
 
 from hinode.cli import options
 from hinode.errors import BadInput, quote
+from hinode.settings import Settings
 
 ID_DIGITS = 32
+MAX_IDS = 100_000
+"""Identities of the database that are tried, the latest first."""
 
 
 def detect(
@@ -23,17 +26,17 @@ def detect(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Look for the invisible mark in a video, even if it was re-encoded, resized, cropped or mirrored.
+    """Look for the invisible mark in a video, even if it was re-encoded, resized or mirrored.
 
-    The key is that of the settings. --id names an identity, as `hinode generate --json` prints it.
+    The key is that of the settings. The identities are those that the database of this home knows, and those
+    that --id names, as `hinode generate --json` prints them.
     """
     from hinode.media.container import DecodeError
-    from hinode.settings import Settings
     from hinode.trust.watermark.detect import detect_file
     from hinode.trust.watermark.laying import Watermarking
 
-    candidates = [_read_id(text) for text in id or ()]
     settings = Settings.from_environment(os.environ)
+    candidates = [_read_id(text) for text in dict.fromkeys([*(id or ()), *_known_ids(settings)])]
     try:
         found = detect_file(file, candidates, Watermarking.of(settings).key)
     except DecodeError as error:
@@ -45,8 +48,25 @@ def detect(
     for match in found.matches:
         print(f"{match.id.hex()} in the {match.carrier}, score {match.score:.1f}")
     if not found.matches:
-        unknown = "a mark of this installation, of another identity" if found.present else "no mark"
+        unknown = "a mark of this installation, of an identity that it does not know"
+        unknown = unknown if found.present else "no mark"
         print(unknown)
+
+
+def _known_ids(settings: Settings) -> list[str]:
+    """The identities in the database of the settings; none if there is no database yet."""
+    from hinode.records.database import Database
+    from hinode.trust.provenance import marks
+
+    database = Database(settings.database_url)
+    path = database.url.database if database.sqlite else None
+    try:
+        if path is not None and not Path(path).exists():
+            return []
+        with database.read() as connection:
+            return marks.watermark_ids(connection, MAX_IDS)
+    finally:
+        database.close()
 
 
 def _read_id(text: str) -> bytes:

@@ -399,6 +399,7 @@ class Attempt:
         self._measure(request, seconds)
         labels = (mark.label for mark in (result.mark, *stills))
         values = result.as_json() | {"manifests": dict(zip(files, labels, strict=True))}
+        values["watermark_id"] = result.watermark.id or None
         return files, {name: value for name, value in values.items() if name not in ("path", "manifest")}
 
     def _measure(self, request: Request, stage_seconds: dict[str, float]) -> None:

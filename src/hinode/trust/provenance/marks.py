@@ -85,6 +85,14 @@ def find_by_watermark(connection: Connection, watermark_id: str) -> list[Recorde
     return _all(connection, sa.select(marks).where(marks.c.watermark_id == watermark_id))
 
 
+def watermark_ids(connection: Connection, limit: int) -> list[str]:
+    """What the watermarks of files carry, the latest first."""
+    known = marks.c.watermark_id.is_not(None)
+    latest = sa.func.max(marks.c.created_at).desc()
+    query = sa.select(marks.c.watermark_id).where(known).group_by(marks.c.watermark_id).order_by(latest)
+    return [str(value) for value in connection.scalars(query.limit(limit))]
+
+
 def due(connection: Connection, now: float, limit: int) -> list[RecordedMark]:
     """The marks that wait for a timestamp at `now`, the longest first."""
     waiting = sa.select(marks).where(marks.c.timestamp_due <= now)
