@@ -223,14 +223,19 @@ def test_a_clip_carries_its_mark_except_in_the_pictures_that_it_shows(clip: Clip
     Image.fromarray(frames[0]).save(tmp_path / "a.png")
     shown = Reference(KEYFRAME, "a", "image/png", path=str(tmp_path / "a.png"), at=0.0)
     request = Request("x", 320, 180, seconds=1.0, fps=8.0, references=(shown,))
-    result = pipeline.finish(request, whole, tmp_path / "frames", "png")
-    pictures = [np.asarray(Image.open(file)) for file in sorted((tmp_path / "frames").iterdir())]
+    result = pipeline.finish(request, whole, tmp_path / "frames", "png", marking=MARKING)
+    pictures = [np.asarray(Image.open(file)) for file in sorted((tmp_path / "frames").glob("*.png"))]
     assert [np.array_equal(picture, frames[0]) for picture in pictures] == [True] + 7 * [False]
     assert result.as_json()["watermark"]["state"] == "marked"
     assert detect(pictures, [bytes.fromhex(result.watermark.id)]).has(bytes.fromhex(result.watermark.id))
 
     video = pipeline.finish(
-        request, whole, tmp_path / "a.mp4", "mp4", watermarking=Watermarking(False, aigc_producer="us")
+        request,
+        whole,
+        tmp_path / "a.mp4",
+        "mp4",
+        marking=MARKING,
+        watermarking=Watermarking(False, aigc_producer="us"),
     )
     assert video.as_json()["watermark"]["state"] == "off"
     assert json.loads(read_video(tmp_path / "a.mp4").metadata["AIGC"])["ContentProducer"] == "us"

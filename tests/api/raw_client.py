@@ -147,7 +147,7 @@ def check_files(raw_client: RawClient) -> None:
     home = raw_client.server.home
     outside = [path for path in raw_client.folder.rglob("*") if path.is_file() and home not in path.parents]
     assert outside == []
-    names = {"hinode.db", "hinode.db-wal", "hinode.db-shm", "server.log", "store", "logs", "models"}
+    names = {"hinode.db", "hinode.db-wal", "hinode.db-shm", "server.log", "store", "logs", "models", "trust"}
     assert {path.name for path in home.iterdir()} <= names
     assert {path.name for path in home.glob("store/*")} <= {"objects", "temporary", "previews"}
     assert list((home / "store" / "temporary").glob("*")) == []

@@ -8,7 +8,7 @@ from .conftest import Run
 
 
 def test_a_bug_is_one_sentence_and_a_log(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: object) -> None:
+    def fail(*args: object, **options: object) -> None:
         raise ZeroDivisionError("in the engine")
 
     monkeypatch.setenv("HINODE_HOME", str(tmp_path / "home"))
@@ -29,7 +29,7 @@ def test_a_bug_is_one_sentence_and_a_log(run: Run, tmp_path: Path, monkeypatch: 
 def test_interrupts_and_lack_of_memory_are_one_sentence(
     run: Run, monkeypatch: pytest.MonkeyPatch, failure: BaseException, status: int, message: str
 ) -> None:
-    def fail(*args: object) -> None:
+    def fail(*args: object, **options: object) -> None:
         raise failure
 
     monkeypatch.setattr("hinode.pipeline.generate", fail)
@@ -39,7 +39,7 @@ def test_interrupts_and_lack_of_memory_are_one_sentence(
 
 
 def test_a_log_folder_that_cannot_be_written_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: object) -> None:
+    def fail(*args: object, **options: object) -> None:
         monkeypatch.setenv("HINODE_HOME", "/dev/null/home")
         raise ZeroDivisionError
 

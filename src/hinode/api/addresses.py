@@ -20,6 +20,7 @@ OF_VIDEOS = (
     # What is said about it.
     "/v1/videos/{video_id}",
     "/v1/videos/{video_id}/captions",
+    "/v1/videos/{video_id}/provenance",
     "/v1/videos/{video_id}/events",
     "/v1/videos/{video_id}/request",
     "/v1/library/{video_id}",

@@ -147,7 +147,7 @@ def create_app(context: Context, hosts: Iterable[str] = ()) -> FastAPI:
     app.state.routes = [route for router in (*ROUTERS, *OPEN_ROUTERS) for route in router.routes]
     for kind in (HTTPException, RequestValidationError, HinodeError):
         app.add_exception_handler(kind, failures.handle)
-    openapi.describe(app, ROUTERS)
+    openapi.describe(app, (*ROUTERS, *OPEN_ROUTERS))
     # The last one is the outermost.
     app.add_middleware(
         Authentication,

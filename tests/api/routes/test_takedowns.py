@@ -112,6 +112,11 @@ def test_the_list_of_addresses_has_every_route_of_a_video(server: Server) -> Non
     assert reading - listed == set()
 
 
+def pixels(content: bytes) -> bytes:
+    with Image.open(io.BytesIO(content)) as image:
+        return image.tobytes()
+
+
 def test_every_address_of_a_video_is_gone_at_once_and_comes_back_whole(
     server: Server, operator: dict[str, str], anybody: TestClient
 ) -> None:
@@ -161,7 +166,9 @@ def test_every_address_of_a_video_is_gone_at_once_and_comes_back_whole(
         after = client.get(address.format(**names))
         assert after.status_code == 200, address
         if "json" not in after.headers["content-type"] and "xml" not in after.headers["content-type"]:
-            assert after.content == before[address].content, address
+            same = after.content == before[address].content
+            # A still is signed when it is asked for, so two of them differ in their signatures.
+            assert same or pixels(after.content) == pixels(before[address].content), address
     names_of_zip = zipfile.ZipFile(
         io.BytesIO(client.get(f"/v1/library/archives/{names['archive_id']}").content)
     )

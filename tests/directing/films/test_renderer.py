@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ class FilmSet:
     def make(self, shots: list[dict[str, Any]], *, only: tuple[str, ...] = (), **more: Any) -> Film:
         watch = more.pop("watch", lambda progress: None)
         kind = more.pop("kind", "mp4")
+        marking = more.pop("marking", MARKING)
         board = parser.parse_storyboard({"model": "toy", "size": "32x32", "seed": 3, **more, "shots": shots})
         return renderer.render_film(
             board,
@@ -57,7 +59,7 @@ class FilmSet:
             self.settings,
             only=only,
             watch=watch,
-            marking=MARKING,
+            marking=marking,
         )
 
     def frames(self, film: Film, name: str) -> Frames:
@@ -314,7 +316,10 @@ def test_shots_are_enlarged_as_other_clips_are(
     passes: list[int] = []
     network = upscaling.load(upscaling.path())
     network.register_forward_hook(lambda net, frames, output: passes.append(len(output)))
-    film = stage.make(SHOTS[:1], size="96x96", kind="png")
+    settings = dataclasses.replace(MARKING.settings, watermark=False)
+    film = stage.make(
+        SHOTS[:1], size="96x96", kind="png", marking=dataclasses.replace(MARKING, settings=settings)
+    )
     # Each frame once, for the film and for the clip of the shot beside it.
     assert sum(passes) == film.shots[0].frames
     expected = upscaling.upscale(stage.frames(film, "one"), (96, 96))

@@ -123,7 +123,7 @@ def test_a_restored_server_has_every_clip_key_and_running_job(
 
     file = tmp_path / "hinode.backup"
     made = backup.create(server.settings, file)
-    assert made.home == ("models/mine.toml", "upstreams.toml")
+    assert made.home == ("models/mine.toml", "trust/keys.json", "trust/secret", "upstreams.toml")
     assert made.left_out == ("models/mine.safetensors",)
     assert made.missing == ()
     assert made.bytes == file.stat().st_size

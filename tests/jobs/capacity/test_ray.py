@@ -14,8 +14,6 @@ from benchmarks.postgres import PostgreSQL
 from benchmarks.serving import ServerHarness
 from benchmarks.torture import summary, torture
 
-pytest.importorskip("ray", reason="needs the extra [ray]: pip install 'hinode[ray]'")
-
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 DRIVER = "hinode.jobs.capacity.ray.driver"

@@ -13,8 +13,18 @@ Condition = sa.ColumnElement[bool]
 
 SERVER = frozenset(
     {
+        "audit_head",
+        "audit_log",
+        "audit_payloads",
+        "authorities",
+        "budget_charges",
+        "budget_windows",
+        "budgets",
         "fingerprints",  # of files, which may be of several projects
         "instances",
+        "ledger_accounts",  # the books outlive a project
+        "ledger_transfers",
+        "marks",  # of files that may be anywhere
         "organisations",
         "rejections",
         "rights_events",  # decisions, with ids in place of names
