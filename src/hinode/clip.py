@@ -20,7 +20,7 @@ Frames = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 """Pixels [H, W] of a frame."""
 
-Drawn = Callable[[int], Mask | bool]
+Coverage = Callable[[int], Mask | bool]
 """Which pixels of a frame a model has drawn, by the number of the frame: all, none, or those of a mask. The
 others come from footage or from a picture, and stay as they are."""
 
@@ -146,7 +146,7 @@ class Clip:
         fps: frames per second, above 0.
         provenance: how they came to be.
         sound: begins with the first frame and may be shorter or longer than the frames; None for silence.
-        drawn: which pixels are drawn; None for all.
+        coverage: which pixels are drawn; None for all.
 
     Raises:
         ValueError: the frames have another type or shape, or the rate is not above 0.
@@ -156,7 +156,7 @@ class Clip:
     fps: float
     provenance: Provenance
     sound: Sound | None = None
-    drawn: Drawn | None = None
+    coverage: Coverage | None = None
 
     def __post_init__(self) -> None:
         frames = self.frames

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from hinode import __version__
-from hinode.clip import Clip, Drawn, Frames, FrameSource, Mask, Provenance
+from hinode.clip import Clip, Coverage, Frames, FrameSource, Mask, Provenance
 from hinode.engines.protocol import Engine, Progress, Run, drive, timed
 from hinode.licensing import licences
 from hinode.media import formats, references, stills
@@ -171,8 +171,8 @@ def finish(
     sound = clip.sound if format in formats.SOUNDING else None
     text = label(request, clip, describe_sound(sound), embed_prompt=marking.embed_prompt)
     marks = Watermarking.of(marking.settings) if watermarking is None else watermarking
-    drawn, fps = _drawn(request, clip, order), float(timeline.fps)
-    laid = marks.lay(_mark_facts(request, clip), frames(), request.size, drawn, sound, fps)
+    coverage, fps = _coverage(request, clip, order), float(timeline.fps)
+    laid = marks.lay(_mark_facts(request, clip), frames(), request.size, coverage, sound, fps)
     if marks.aigc_producer:
         text = dataclasses.replace(text, tags={"AIGC": aigc(marks.aigc_producer, laid.id.hex())})
     signing: dict[str, float] = {}
@@ -224,16 +224,16 @@ def _shown_pictures(request: Request, clip: Clip) -> dict[int, Reference]:
     }
 
 
-def _drawn(request: Request, clip: Clip, order: list[int]) -> Drawn | None:
+def _coverage(request: Request, clip: Clip, order: list[int]) -> Coverage | None:
     """Which pixels of the frames of the file are drawn; `order` has the frame of the clip for each."""
-    if clip.drawn is None and any(reference.role == CONTEXT_VIDEO for reference in request.references):
+    if clip.coverage is None and any(reference.role == CONTEXT_VIDEO for reference in request.references):
         return lambda index: False  # how many frames of the video the engine shows is not known
     pictures = _shown_pictures(request, clip)
-    if clip.drawn is None and not pictures:
+    if clip.coverage is None and not pictures:
         return None
-    inner = clip.drawn
+    inner = clip.coverage
 
-    def drawn(index: int) -> Mask | bool:
+    def coverage(index: int) -> Mask | bool:
         frame = order[index]
         if frame in pictures:
             return False
@@ -242,7 +242,7 @@ def _drawn(request: Request, clip: Clip, order: list[int]) -> Drawn | None:
             return area
         return False  # a mask of another size: its edge would be off by some pixels
 
-    return drawn
+    return coverage
 
 
 def _mark_facts(request: Request, clip: Clip) -> dict[str, Any]:

@@ -310,7 +310,7 @@ class DirectedRun:
             self._fill_generated(whole, range(begin, end), fps, size)
 
     def _drawn(self, index: int, fps: Fraction) -> Mask | bool:
-        """See `clip.Drawn`: what is drawn in a frame of the clip at the requested size."""
+        """See `clip.Coverage`: what is drawn in a frame of the clip at the requested size."""
         layout = self.layout
         marks = layout.marks(fps)
         segment = next((i for i, end in enumerate(marks[1:]) if index < end), len(layout.segments) - 1)

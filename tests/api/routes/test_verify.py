@@ -18,7 +18,7 @@ from hinode.outbound import Outbound
 from hinode.trust.provenance import marks
 from hinode.trust.provenance.authority import open_authority
 from hinode.trust.provenance.signing import sign
-from hinode.trust.provenance.statement import Drawn, Statement
+from hinode.trust.provenance.statement import Extent, Statement
 from hinode.trust.verification.reader import MAX_SIDECAR_BYTES
 from hinode.trust.verification.report import Watermark
 from tests.api.conftest import Server
@@ -40,7 +40,7 @@ def ours(application: tuple[Any, Any], tmp_path_factory: pytest.TempPathFactory)
     context = application[0]
     path = tmp_path_factory.mktemp("ours") / "clip.mp4"
     video(path)
-    statement = Statement(Drawn.ALL, engine="native", model="book")
+    statement = Statement(Extent.ALL, engine="native", model="book")
     sign(path, statement, open_authority(context.settings.home, context.settings))
     context.verification._anchors = None
     return path.read_bytes()

@@ -25,11 +25,11 @@ from hinode.trust.provenance.authority import (
 from hinode.trust.provenance.keyring import AuthorityError, Keyring
 from hinode.trust.provenance.sharing import share
 from hinode.trust.provenance.signing import sign
-from hinode.trust.provenance.statement import Drawn, Statement
+from hinode.trust.provenance.statement import Extent, Statement
 from tests.manifests import read_manifest
 
 NOW = dt.datetime.now(dt.UTC)
-STATEMENT = Statement(Drawn.ALL, engine="native", model="book")
+STATEMENT = Statement(Extent.ALL, engine="native", model="book")
 
 
 def picture(path: Path) -> Path:

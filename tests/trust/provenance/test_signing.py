@@ -16,11 +16,11 @@ from hinode.trust.provenance import timestamps
 from hinode.trust.provenance.authority import Authority, open_authority
 from hinode.trust.provenance.ingredients import State
 from hinode.trust.provenance.signing import sign
-from hinode.trust.provenance.statement import Drawn, Ingredient, Relation, Statement, source_type, state_clip
+from hinode.trust.provenance.statement import Extent, Ingredient, Relation, Statement, source_type, state_clip
 from tests.manifests import read_manifest
 
 SECRET = "a prompt that nobody may read"
-STATEMENT = Statement(Drawn.ALL, engine="native", model="book", licence="Apache-2.0")
+STATEMENT = Statement(Extent.ALL, engine="native", model="book", licence="Apache-2.0")
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_file_of_any_format_is_signed(
 
 
 def test_a_watermark_is_bound(picture: Path, authority: Authority) -> None:
-    sign(picture, Statement(Drawn.ALL, watermark_id="6f1e"), authority)
+    sign(picture, Statement(Extent.ALL, watermark_id="6f1e"), authority)
     read = read_manifest(picture, authority)
     assert read.state == "Trusted"
     assert read.actions == ["c2pa.created", "c2pa.watermarked.bound"]
@@ -70,7 +70,7 @@ def test_the_faults_of_a_parent_are_reported_and_its_manifest_is_kept(
     if fault == "missing":
         parent.unlink()
     item = Ingredient("source", "0" * 64, "image/png", Relation.PARENT, parent, is_kept=True)
-    mark = sign(picture, Statement(Drawn.SOME, "edit", ingredients=(item,)), authority)
+    mark = sign(picture, Statement(Extent.SOME, "edit", ingredients=(item,)), authority)
     states = {
         "none": State.TRUSTED,
         "tampered": State.INVALID,
@@ -89,13 +89,13 @@ def test_the_faults_of_a_parent_are_reported_and_its_manifest_is_kept(
 
 def test_the_source_type_follows_from_what_was_drawn_and_what_is_kept() -> None:
     generated, composite = "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"
-    assert source_type(Drawn.ALL, []) == generated
-    assert source_type(Drawn.SOME, [None]) == composite
-    assert source_type(Drawn.SOME, [generated]) == generated
-    assert source_type(Drawn.NOTHING, [None]) is None
-    assert source_type(Drawn.NOTHING, ["digitalCapture"]) is None
-    assert source_type(Drawn.NOTHING, [generated]) == generated
-    assert source_type(Drawn.NOTHING, [generated, None]) == composite
+    assert source_type(Extent.ALL, []) == generated
+    assert source_type(Extent.SOME, [None]) == composite
+    assert source_type(Extent.SOME, [generated]) == generated
+    assert source_type(Extent.NOTHING, [None]) is None
+    assert source_type(Extent.NOTHING, ["digitalCapture"]) is None
+    assert source_type(Extent.NOTHING, [generated]) == generated
+    assert source_type(Extent.NOTHING, [generated, None]) == composite
 
 
 @pytest.mark.parametrize("answer", ["refused", "silent"])
@@ -118,34 +118,38 @@ def segment(keep: str = "", **more: Any) -> Segment:
 
 
 @pytest.mark.parametrize(
-    ("operation", "roles", "segments", "drawn", "relations"),
+    ("operation", "roles", "segments", "extent", "relations"),
     [
-        ("generate", (), (), Drawn.ALL, []),
-        ("generate", ("first_frame", "character"), (), Drawn.ALL, ["inputTo", "inputTo"]),
-        ("remix", ("source",), (), Drawn.ALL, ["parentOf"]),
-        ("edit", ("source",), (), Drawn.ALL, ["parentOf"]),
-        ("edit", ("source", "mask"), (), Drawn.SOME, ["parentOf", "inputTo"]),
-        ("extend", ("source",), (), Drawn.SOME, ["parentOf"]),
-        ("extend", ("source",), (segment("0"), segment()), Drawn.SOME, ["parentOf"]),
-        ("retake", ("source",), (segment("0"), segment(), segment("0")), Drawn.SOME, ["parentOf"]),
+        ("generate", (), (), Extent.ALL, []),
+        ("generate", ("first_frame", "character"), (), Extent.ALL, ["inputTo", "inputTo"]),
+        ("remix", ("source",), (), Extent.ALL, ["parentOf"]),
+        ("edit", ("source",), (), Extent.ALL, ["parentOf"]),
+        ("edit", ("source", "mask"), (), Extent.SOME, ["parentOf", "inputTo"]),
+        ("extend", ("source",), (), Extent.SOME, ["parentOf"]),
+        ("extend", ("source",), (segment("0"), segment()), Extent.SOME, ["parentOf"]),
+        ("retake", ("source",), (segment("0"), segment(), segment("0")), Extent.SOME, ["parentOf"]),
         (
             "blend",
             ("source", "source"),
             (segment("0"), segment(), segment("1")),
-            Drawn.SOME,
+            Extent.SOME,
             ["parentOf", "componentOf"],
         ),
-        ("recut", ("source",), (segment("0"),), Drawn.NOTHING, ["parentOf"]),
-        ("storyboard", ("source",), (segment("0"),), Drawn.NOTHING, ["parentOf"]),
+        ("recut", ("source",), (segment("0"),), Extent.NOTHING, ["parentOf"]),
+        ("storyboard", ("source",), (segment("0"),), Extent.NOTHING, ["parentOf"]),
     ],
 )
 def test_what_was_done_follows_from_the_request(
-    operation: str, roles: tuple[str, ...], segments: tuple[Segment, ...], drawn: Drawn, relations: list[str]
+    operation: str,
+    roles: tuple[str, ...],
+    segments: tuple[Segment, ...],
+    extent: Extent,
+    relations: list[str],
 ) -> None:
     references = tuple(Reference(role, str(number), "video/mp4") for number, role in enumerate(roles))
     request = Request(SECRET, operation=operation, references=references, segments=segments)
     statement = state_clip(request, Provenance("native", "book", 1, 2, (64, 36)))
-    assert statement.drawn is drawn
+    assert statement.extent is extent
     assert [item.relation for item in statement.ingredients] == relations
-    assert (statement.model == "book") == (drawn is not Drawn.NOTHING)
+    assert (statement.model == "book") == (extent is not Extent.NOTHING)
     assert SECRET not in repr(statement)

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from hinode.trust.provenance.authority import open_authority
 from hinode.trust.provenance.signing import sign
-from hinode.trust.provenance.statement import Drawn, Ingredient, Relation, Statement
+from hinode.trust.provenance.statement import Extent, Ingredient, Relation, Statement
 from hinode.trust.verification.values import State
 from tests.trust.verification import checker
 from tests.trust.verification.checker import Refused
@@ -43,11 +43,12 @@ def test_it_accepts_what_hinode_signs(check: Check, tmp_path: Path) -> None:
     authority = open_authority(tmp_path / "home")
     source, clip = tmp_path / "source.mp4", tmp_path / "clip.mp4"
     video(source)
-    sign(source, Statement(Drawn.ALL, engine="native", model="book"), authority)
+    sign(source, Statement(Extent.ALL, engine="native", model="book"), authority)
     video(clip, 20)
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     parent = Ingredient("source", digest, "video/mp4", Relation.PARENT, source)
-    sign(clip, Statement(Drawn.ALL, "remix", engine="native", model="book", ingredients=(parent,)), authority)
+    statement = Statement(Extent.ALL, "remix", engine="native", model="book", ingredients=(parent,))
+    sign(clip, statement, authority)
     labels = checker.check(clip.read_bytes(), x509.load_pem_x509_certificates(authority.anchors()))
     report = check(clip.read_bytes(), anchors=authority.anchors().decode())
     assert report.manifest is not None

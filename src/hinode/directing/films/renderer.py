@@ -31,7 +31,7 @@ from hinode.media.sound import LEFT_OUT, describe_sound
 from hinode.media.timeline import Timeline
 from hinode.request import GUIDE_VIDEO
 from hinode.settings import Settings
-from hinode.trust.provenance.statement import Drawn, Statement, ingredients_of
+from hinode.trust.provenance.statement import Extent, Statement, ingredients_of
 from hinode.trust.watermark.laying import Outcome, Watermarking
 from hinode.trust.watermark.visible import aigc
 
@@ -134,7 +134,7 @@ def _write(run: FilmRun, path: Path, format: str, watch: Watch, marking: Marking
     sound = soundtrack if format in formats.SOUNDING else None
     watermarking = Watermarking.of(marking.settings)
     facts = {"shots": [shot.key for shot in shots], "size": run.plan.size, "fps": str(timeline.fps)}
-    laid = watermarking.lay(facts, frames(), run.plan.size, run.drawn, sound, float(timeline.fps))
+    laid = watermarking.lay(facts, frames(), run.plan.size, run.coverage, sound, float(timeline.fps))
     label = _label(run, shots, embed_prompt=marking.embed_prompt)
     if watermarking.aigc_producer:
         label = dataclasses.replace(label, tags={"AIGC": aigc(watermarking.aigc_producer, laid.id.hex())})
@@ -199,7 +199,7 @@ def _write_clip(
 
         def seal(part: Path) -> None:
             mark = laid.outcome(part).id or None
-            statement = Statement(Drawn.ALL, "film", engine, model, shot.licence, watermark_id=mark)
+            statement = Statement(Extent.ALL, "film", engine, model, shot.licence, watermark_id=mark)
             marking.sign(part, statement)
 
         formats.write("mp4", path, laid.frames(), size, length, label, seal=seal)
@@ -217,14 +217,14 @@ def _state_film(run: FilmRun, shots: tuple[RenderedShot, ...]) -> Statement:
     """What the manifest of the film says: whose pictures are in it, and what else it was made from."""
     board, files = run.plan.board, run.plan.files
     kept = {shot.video for shot in board.shots if shot.video is not None}
-    drawn = Drawn.ALL if not kept else Drawn.SOME if shots else Drawn.NOTHING
+    extent = Extent.ALL if not kept else Extent.SOME if shots else Extent.NOTHING
     references = [
         *((video.reference(), True) for name, video in files.videos.items() if name in kept),
         *((video.reference(GUIDE_VIDEO), False) for name, video in files.videos.items() if name not in kept),
         *((picture, False) for pictures in files.pictures.values() for picture in pictures),
     ]
     return Statement(
-        drawn,
+        extent,
         "film",
         engine=board.engine if shots else "",
         model=shots[0].model if shots else "",

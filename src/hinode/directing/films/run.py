@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hinode.clip import Clip, Drawn, Frames, Provenance, Sound
+from hinode.clip import Clip, Coverage, Frames, Provenance, Sound
 from hinode.directing import sound
 from hinode.directing.capabilities import MAX_CONTEXT, MAX_SECONDS
 from hinode.directing.films.cache import RenderedShot, ShotCache
@@ -247,8 +247,8 @@ class FilmRun:
         return self.timeline.frames({name: self.video(name) for name in self._ids}, transitions, finished)
 
     @property
-    def drawn(self) -> Drawn | None:
-        """See `Clip.drawn`; of a film that shows footage too, nothing counts as drawn."""
+    def coverage(self) -> Coverage | None:
+        """See `Clip.coverage`; of a film that shows footage too, nothing counts as drawn."""
         return None if self.shots.keys() >= set(self._ids) else lambda index: False
 
     def clip(self) -> Clip:
@@ -278,7 +278,7 @@ class FilmRun:
             read_as=f"a film of {len(self._ids)} shots",
             licence=shots[0].licence,
         )
-        return Clip(frames, float(timeline.fps), provenance, self.sound(), self.drawn)
+        return Clip(frames, float(timeline.fps), provenance, self.sound(), self.coverage)
 
     # Saved and restored
 

@@ -11,7 +11,7 @@ from hinode.request import ROLES
 from hinode.trust.provenance.statement import (
     IPTC,
     SOURCE_TYPES,
-    Drawn,
+    Extent,
     Ingredient,
     Relation,
     Statement,
@@ -39,12 +39,12 @@ def define(statement: Statement, label: str, kept: Iterable[str | None], now: dt
     """
     agent = {"name": GENERATOR, "version": __version__}
     assertions = [
-        _assertion("c2pa.actions.v2", _actions(statement, source_type(statement.drawn, kept), agent, now))
+        _assertion("c2pa.actions.v2", _actions(statement, source_type(statement.extent, kept), agent, now))
     ]
     if statement.watermark_id is not None:
         blocks = [{"scope": {}, "value": statement.watermark_id}]
         assertions.append(_assertion("c2pa.soft-binding", {"alg": WATERMARK, "blocks": blocks}))
-    if statement.drawn in (Drawn.ALL, Drawn.SOME):
+    if statement.extent in (Extent.ALL, Extent.SOME):
         disclosure = {
             "modelType": "c2pa.types.model.pytorch",
             "modelName": statement.model,

@@ -45,7 +45,7 @@ GENERATED, COMPOSITE = "trainedAlgorithmicMedia", "compositeWithTrainedAlgorithm
 BY_PROGRAM = "algorithmicMedia"
 
 
-class Drawn(StrEnum):
+class Extent(StrEnum):
     """How much of the picture a model has drawn."""
 
     ALL = "all"
@@ -91,7 +91,7 @@ class Statement:
     """What a manifest says.
 
     Attributes:
-        drawn: how much of the picture a model has drawn.
+        extent: how much of the picture a model has drawn.
         operation: that of the request, or "convert", "still", "film".
         engine, model: what has drawn, or "" for nothing.
         licence: of the weights, or "".
@@ -99,7 +99,7 @@ class Statement:
         watermark_id: what the invisible watermark in the file carries, or None for a file without one.
     """
 
-    drawn: Drawn
+    extent: Extent
     operation: str = "generate"
     engine: str = ""
     model: str = ""
@@ -108,53 +108,53 @@ class Statement:
     watermark_id: str | None = None
 
 
-def source_type(drawn: Drawn, kept: Iterable[str | None]) -> str | None:
+def source_type(extent: Extent, kept: Iterable[str | None]) -> str | None:
     """The digital source type of a file, a name of IPTC's list, or None for what no model has touched.
 
     Args:
-        drawn: how much a model has drawn.
+        extent: how much a model has drawn.
         kept: source types of the files whose pictures are kept; None for a recording, or what says nothing.
     """
     types = set(kept)
-    if drawn is Drawn.BY_RULES:
+    if extent is Extent.BY_RULES:
         return BY_PROGRAM
-    if drawn is Drawn.ALL or types == {GENERATED}:
+    if extent is Extent.ALL or types == {GENERATED}:
         return GENERATED
-    if drawn is Drawn.SOME or types & {GENERATED, COMPOSITE}:
+    if extent is Extent.SOME or types & {GENERATED, COMPOSITE}:
         return COMPOSITE
     return None
 
 
-def how_much_is_drawn(request: Request) -> Drawn:
+def extent_of(request: Request) -> Extent:
     """How much of the picture a model draws for a request, by its segments, its references and operation."""
     keeps = [bool(segment.keep) for segment in request.segments]
     if keeps and all(keeps):
-        return Drawn.NOTHING
+        return Extent.NOTHING
     roles = {reference.role for reference in request.references}
     in_part = any(keeps) or MASK in roles or CONTEXT_VIDEO in roles or request.operation == "extend"
-    return Drawn.SOME if in_part else Drawn.ALL
+    return Extent.SOME if in_part else Extent.ALL
 
 
 def state_clip(request: Request, provenance: Provenance, *, watermark_id: str | None = None) -> Statement:
     """The statement on a clip that was made for a request."""
-    drawn = how_much_is_drawn(request)
-    is_drawn = drawn is not Drawn.NOTHING
+    extent = extent_of(request)
+    by_model = extent is not Extent.NOTHING
     return Statement(
-        drawn,
+        extent,
         request.operation,
-        engine=provenance.engine if is_drawn else "",
-        model=provenance.model if is_drawn else "",
-        licence=provenance.licence if is_drawn else "",
-        ingredients=_ingredients(request, drawn),
+        engine=provenance.engine if by_model else "",
+        model=provenance.model if by_model else "",
+        licence=provenance.licence if by_model else "",
+        ingredients=_ingredients(request, extent),
         watermark_id=watermark_id,
     )
 
 
 def state_preview(request: Request) -> Statement:
     """The statement on a picture of a clip that is being made."""
-    drawn = how_much_is_drawn(request)
+    extent = extent_of(request)
     model = request.model or ""
-    return Statement(drawn, request.operation, request.engine, model, "", _ingredients(request, drawn))
+    return Statement(extent, request.operation, request.engine, model, "", _ingredients(request, extent))
 
 
 def state_portrait(character: Reference) -> Statement:
@@ -162,7 +162,7 @@ def state_portrait(character: Reference) -> Statement:
     reference, with its path, names."""
     path = Path(character.path) if character.path else None
     parent = (character.role, character.digest, character.media_type, Relation.PARENT)
-    return Statement(Drawn.NOTHING, "still", ingredients=(Ingredient(*parent, path, is_kept=True),))
+    return Statement(Extent.NOTHING, "still", ingredients=(Ingredient(*parent, path, is_kept=True),))
 
 
 def state_copy(
@@ -176,15 +176,15 @@ def state_copy(
         request: what the clip was made for; it decides if the clip is older than manifests.
         watermark_id: what the watermark in the pictures carries.
     """
-    kind = source_type(how_much_is_drawn(request), [None])
+    kind = source_type(extent_of(request), [None])
     path = Path(clip.path) if clip.path else None
     item = Ingredient("clip", clip.digest, clip.media_type, Relation.PARENT, path, True, kind)
-    return Statement(Drawn.NOTHING, operation, ingredients=(item,), watermark_id=watermark_id)
+    return Statement(Extent.NOTHING, operation, ingredients=(item,), watermark_id=watermark_id)
 
 
-def _ingredients(request: Request, drawn: Drawn) -> tuple[Ingredient, ...]:
+def _ingredients(request: Request, extent: Extent) -> tuple[Ingredient, ...]:
     kept = {digest for segment in request.segments for digest in (segment.keep, segment.onto) if segment.keep}
-    in_part = (SOURCE, CONTEXT_VIDEO) if drawn is Drawn.SOME else ()
+    in_part = (SOURCE, CONTEXT_VIDEO) if extent is Extent.SOME else ()
     return ingredients_of(
         (reference, reference.digest in kept or reference.role in in_part)
         for reference in sorted(request.references, key=lambda reference: reference.role != SOURCE)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from hinode.clip import Drawn, Frames, Sound
+from hinode.clip import Coverage, Frames, Sound
 from hinode.media.decode import VideoFile
 from hinode.request import Size
 from hinode.settings import Settings
@@ -96,7 +96,7 @@ class Watermarking:
         facts: Mapping[str, object],
         frames: Iterable[Frames],
         size: Size,
-        drawn: Drawn | None = None,
+        coverage: Coverage | None = None,
         sound: Sound | None = None,
         fps: float = 24.0,
     ) -> Laid:
@@ -106,11 +106,11 @@ class Watermarking:
             facts: what its provenance says; the identity of the mark depends on them.
             frames: uint8 [H, W, 3], in order.
             size: their width and height.
-            drawn: which pixels of each are drawn, by its number; None for all.
+            coverage: which pixels of each are drawn, by its number; None for all.
             sound: what is heard, all of it made.
             fps: rate of the frames.
         """
-        return Laid(self, id_of(facts, self.key), frames, size, drawn, sound, fps)
+        return Laid(self, id_of(facts, self.key), frames, size, coverage, sound, fps)
 
 
 class Laid:
@@ -126,24 +126,24 @@ class Laid:
         id: bytes,
         frames: Iterable[Frames],
         size: Size,
-        drawn: Drawn | None,
+        coverage: Coverage | None,
         sound: Sound | None,
         fps: float,
     ) -> None:
         self.id, self.sound = id, sound
-        self._marks, self._source, self._size, self._drawn, self._fps = marks, frames, size, drawn, fps
+        self._marks, self._source, self._size, self._coverage, self._fps = marks, frames, size, coverage, fps
         self._sounding = False
         self._embedder: Embedder | None = None
         self._first: int | None = None  # frame that is marked
         if marks.enabled and min(size) >= MIN_SIDE:
             self._embedder = Embedder(id, size, marks.key)
-        if marks.enabled and sound is not None and drawn is None:
+        if marks.enabled and sound is not None and coverage is None:
             self.sound, self._sounding = embed_sound(sound, id, marks.key)
 
     def frames(self) -> Iterator[Frames]:
         """Marked frames, each as soon as the one before it is taken."""
         for index, frame in enumerate(self._source):
-            area = True if self._drawn is None else self._drawn(index)
+            area = True if self._coverage is None else self._coverage(index)
             large = area if isinstance(area, bool) else float(area.mean()) >= MIN_SHARE
             if self._embedder is not None and large:
                 frame = self._embedder.mark(frame, None if isinstance(area, bool) else area)

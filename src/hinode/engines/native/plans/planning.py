@@ -26,7 +26,7 @@ from hinode.media import formats
 from hinode.media.label import Label
 from hinode.media.timeline import Timeline
 from hinode.request import MAX_SEED, PLAN, PROMPT_CHARACTERS, Size
-from hinode.trust.provenance.statement import Drawn, Statement
+from hinode.trust.provenance.statement import Extent, Statement
 from hinode.world.book.picture.preview import render_plan
 from hinode.world.book.plan import MAX_SECONDS, LandPlan, ScenePlan, plan_of
 from hinode.world.book.reading import count_faults
@@ -148,7 +148,7 @@ def write_preview(planned: PlannedClip, size: Size, path: Path, *, marking: Mark
         "Drawn from a plan by the picture book itself; no model drew it.",
         planned.as_json() if marking.embed_prompt else {"plan": plan.model_dump(mode="json")},
     )
-    statement = Statement(Drawn.BY_RULES, "plan")
+    statement = Statement(Extent.BY_RULES, "plan")
     seal = partial(marking.sign, statement=statement)
     formats.write(kind, path, frames(), (width, height), timeline, label, sound, seal)
 
