@@ -87,7 +87,7 @@ def rows(command: Any) -> Iterator[tuple[Any, Row]]:
         if notes := NOTES.search(meaning):
             meaning = meaning[: notes.start()]
             default = notes[1].removeprefix("default: ").removesuffix("; required")
-            default = default.removeprefix("(").removesuffix(")") if default.startswith("(") else default
+            default = re.sub(r"^\((.*?)\)(?=;|$)", r"\1", default)
             default = re.sub(r"(\S+)<=x<=(\S+)", r"\1 to \2", default)
         names = f"`{metavar(parameter)}`" if parameter.param_type_name == "argument" else f"`{record[0]}`"
         yield parameter, (names, meaning, default)
