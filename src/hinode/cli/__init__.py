@@ -12,34 +12,26 @@ import typer
 
 from hinode import __version__
 from hinode.cli import (
-    audit,
     backup,
-    budgets,
-    capacity,
-    credits,
-    detect,
     directing,
     doctor,
-    economics,
     evaluate,
     generate,
     jobs,
     models,
     plan,
     quote,
-    rights,
-    screening,
     serve,
     status,
     storyboard,
     tenants,
     train,
-    trust,
     upstreams,
     users,
-    verify,
 )
 from hinode.cli.command import ClipCommand, Command, CommandGroup
+from hinode.cli.money import budgets, capacity, credits, economics
+from hinode.cli.trust import audit, authority, detect, rights, screening, verify
 from hinode.settings import thread_variables
 
 # torch, NumPy, the media libraries, the database and the web server are imported inside the commands that
@@ -60,43 +52,41 @@ CLIP_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     ),
 }
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Generate": (storyboard.storyboard, plan.plan, plan.describe, quote.quote, detect.detect),
+    "Generate": (storyboard.storyboard, plan.plan, plan.describe, quote.quote),
     "Serve": (
         serve.serve,
         serve.worker,
         status.probe,
         upstreams.upstreams,
-        capacity.capacity,
-        economics.economics,
         users.link,
         doctor.doctor,
         backup.backup,
         backup.restore,
     ),
     "Train": (train.train, evaluate.evaluate),
-    "Trust": (verify.verify,),
+    "Trust": (verify.verify, detect.detect),
+    "Money": (capacity.capacity, economics.economics),
 }
 GROUPS = {
     "Serve": {
-        "budgets": budgets.budgets,
-        "credits": credits.credits,
-        "audit": audit.audit,
         "jobs": jobs.jobs,
         "keys": tenants.keys,
-        "policy": screening.policy,
         "projects": tenants.projects,
-        "review": screening.review,
         "status": status.status,
-        "trust": trust.trust,
         "users": users.users,
         "workers": serve.workers,
     },
-    "Rights": {
+    "Models": {"models": models.models},
+    "Trust": {
+        "audit": audit.audit,
         "consents": rights.consents,
+        "policy": screening.policy,
+        "review": screening.review,
         "takedowns": rights.takedowns,
+        "trust": authority.trust,
         "uploads": rights.uploads,
     },
-    "Models": {"models": models.models},
+    "Money": {"budgets": budgets.budgets, "credits": credits.credits},
 }
 
 app = typer.Typer(

@@ -1,0 +1,1 @@
+"""Commands about credit, budgets and what an installation costs."""

@@ -1,0 +1,1 @@
+"""Commands about provenance, verification, screening, consent and the audit log."""
