@@ -95,7 +95,7 @@ def audit(
             result.problems += [f"{job} {problem}" for problem in _damage(files[job], sizes)]
             if promise.kind is not None and rows[job]["status"] == Status.COMPLETED:
                 digests = {role: row["digest"] for role, row in files[job].items()}
-                if _contents(store, digests) != _contents(store, expected[promise.kind]):
+                if contents(store, digests) != contents(store, expected[promise.kind]):
                     result.problems.append(
                         f"{job}, of kind {promise.kind}, has other files than an undisturbed run:"
                         f" {digests} instead of {expected[promise.kind]}"
@@ -147,7 +147,7 @@ def _files(store: Path) -> tuple[dict[str, int], list[str]]:
     return sizes, damaged
 
 
-def _contents(store: Path, digests: Mapping[str, str]) -> dict[str, str]:
+def contents(store: Path, digests: Mapping[str, str]) -> dict[str, str]:
     """What the files show, by role: clips of one request show the same, and have other signatures."""
     return {role: _content(store / "objects" / digest[:2] / digest) for role, digest in digests.items()}
 

@@ -29,6 +29,8 @@ T = TypeVar("T")
 MODELS = ("sora-2", "sora-2-pro", "sora-2-2025-10-06", "sora-2-pro-2025-10-06", "sora-2-2025-12-08")
 ALIASES = ",".join(f"{name}=testcard/testcard" for name in MODELS)
 
+TRUST_SECRET = "the secret of the servers of one database"
+
 
 class ServerHarness:
     """`hinode serve` on a free port of this machine. It can be stopped, killed and started again."""
@@ -66,7 +68,7 @@ class ServerHarness:
             "HINODE_MODELS": ALIASES,
             "HINODE_ALLOW_PRIVATE_URLS": "1",
             # Several servers of one database have homes of their own here.
-            "HINODE_TRUST_SECRET": "the secret of the servers of one database",
+            "HINODE_TRUST_SECRET": TRUST_SECRET,
             **(environment or {}),
         }
         self.words: list[str] = []  # in place of `serve` with its options

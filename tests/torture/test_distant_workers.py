@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.audit import contents
 from benchmarks.distant import DistantWorkers
-from benchmarks.serving import ServerHarness
+from benchmarks.serving import TRUST_SECRET, ServerHarness
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Draft, Job
 from hinode.jobs.states import Status
@@ -69,12 +70,14 @@ class Studio:
         """Its files are those of a local worker that nothing disturbs, and whole."""
         again = self.submit()
         objects = Objects(self.server.home / "store")
-        settings = Settings(home=self.server.home, threads=1, device="cpu")
+        settings = Settings(home=self.server.home, threads=1, device="cpu", trust_secret=TRUST_SECRET)
         assert Worker(self.store, objects, settings, host="local").run_one()
         files, expected = self.store.artifacts(job_id), self.store.artifacts(again)
-        assert {role: file.digest for role, file in files.items()} == {
-            role: file.digest for role, file in expected.items()
-        }
+        store = self.server.home / "store"
+        assert expected.keys() == {"video", "thumbnail", "spritesheet"}
+        assert contents(store, {role: file.digest for role, file in files.items()}) == contents(
+            store, {role: file.digest for role, file in expected.items()}
+        )
 
 
 @pytest.fixture
