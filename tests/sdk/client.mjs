@@ -50,6 +50,16 @@ async function download(id, query) {
   return Buffer.from(await response.arrayBuffer());
 }
 
+// What an MP4 shows, without its metadata and its signature, which is another one each time.
+function pictures(video) {
+  const view = Buffer.from(video);
+  for (let start = 0; start < view.length; start += view.readUInt32BE(start)) {
+    const box = view.subarray(start, start + view.readUInt32BE(start));
+    if (box.toString("latin1", 4, 8) === "mdat") return box;
+  }
+  throw new Error("the video has no pictures");
+}
+
 async function save({ id }, name, query) {
   const file = path.join(config.folder, name);
   fs.writeFileSync(file, await download(id, query));
@@ -194,7 +204,7 @@ const scenarios = {
     const first = await finished(await create(more));
     const second = await finished(await create(more));
     assert.equal(first.seed, 7);
-    assert.deepEqual(await download(first.id), await download(second.id));
+    assert.deepEqual(pictures(await download(first.id)), pictures(await download(second.id)));
   },
 
   async errors() {
