@@ -41,6 +41,8 @@ dev: $(DEV_STAMP) $(STUDIO_STAMP) ## The same, with the packages that tests and 
 test: $(DEV_STAMP) $(STUDIO_STAMP) ## Run the quick tests; ARGS and WORKERS go to pytest
 	@$(PYTEST) -m "not slow" $(ARGS)
 
+# Many of them wait for leases, browsers and servers, so there are more processes than cores of a small machine.
+test-slow: WORKERS = 3
 test-slow: $(DEV_STAMP) $(STUDIO_STAMP) ## Run the slow tests
 	@$(PYTEST) -m slow $(ARGS)
 

@@ -59,7 +59,7 @@ class Load:
     clips: tuple[float, ...] = (2.0, 2.0, 8.0)
     rate: float = 0.2
     window: float = 200.0
-    time_slice: float = 15.0
+    time_slice: float = 10.0
 
 
 @dataclass
@@ -242,7 +242,7 @@ def main(words: list[str]) -> None:
     )
     parser.add_argument("--seed", type=int, default=1, help="of the light projects' requests (default 1)")
     parser.add_argument(
-        "--slice", type=float, default=Load.time_slice, help="HINODE_SLICE_SECONDS (default 15)"
+        "--slice", type=float, default=Load.time_slice, help="HINODE_SLICE_SECONDS (default 10)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(words)

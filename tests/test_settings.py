@@ -112,7 +112,7 @@ def test_the_times_of_jobs_can_be_set() -> None:
     assert settings.testcard_step_seconds == 0
     default = Settings.from_environment({})
     assert default.retention_seconds == 7 * 86400
-    assert (default.lease_seconds, default.checkpoint_seconds, default.slice_seconds) == (15, 10, 15)
+    assert (default.lease_seconds, default.checkpoint_seconds, default.slice_seconds) == (15, 10, 10)
 
 
 @pytest.mark.parametrize("name", ["RETENTION_HOURS", "LEASE_SECONDS", "CHECKPOINT_SECONDS", "SLICE_SECONDS"])

@@ -52,7 +52,7 @@ class Settings:
         lease_seconds: how long a worker may be silent before another one takes over its job.
             `HINODE_LEASE_SECONDS`, 15.
         checkpoint_seconds: how often the state of a run is saved. `HINODE_CHECKPOINT_SECONDS`, 10.
-        slice_seconds: how long a job runs before another one may preempt it. `HINODE_SLICE_SECONDS`, 15.
+        slice_seconds: how long a job runs before another one may preempt it. `HINODE_SLICE_SECONDS`, 10.
         drain_seconds: how long the server answers after the first signal to stop, or None for 5 if other
             machines can reach it and 0 if not. `HINODE_DRAIN_SECONDS`.
         allow_private_urls: whether webhooks and image links may point into the private network or to this
@@ -108,7 +108,7 @@ class Settings:
     retention_seconds: float = 168 * HOUR
     lease_seconds: float = 15.0
     checkpoint_seconds: float = 10.0
-    slice_seconds: float = 15.0
+    slice_seconds: float = 10.0
     drain_seconds: float | None = None
     allow_private_urls: bool = False
     allow_origins: tuple[str, ...] = ()

@@ -30,7 +30,7 @@ from tests.api.conftest import Server
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 """It takes seconds for each of more than a hundred operations."""
 
-EXAMPLES = 60
+EXAMPLES = 15
 """Requests of each kind, right ones and wrong ones, for each operation."""
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 CHECKS = [

@@ -60,7 +60,7 @@ class Policy:
     ageing: float = 600.0
     residency_bonus: float = 10.0
     residency_patience: float = 30.0
-    time_slice: float = 15.0
+    time_slice: float = 10.0
     preemption_margin: float = 60.0
     preemption_delay: float = 1.0
 
