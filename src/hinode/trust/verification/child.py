@@ -95,21 +95,20 @@ def _facts(file: IO[bytes]) -> dict[str, Any]:
         window = tail + block
         marks |= {index for index, mark in enumerate(MARKS) if index not in marks and mark in window}
         tail = window[-overlap:]
-    boxes = list(_boxes(file, size))
+    boxes = list(read_boxes(file, size))
     file.seek(0)
     is_matroska = file.read(len(MATROSKA)) == MATROSKA
-    media = [box for box in boxes if box[0] == MEDIA]
     return {
         "size": size,
         "sha256": digest.hexdigest(),
-        "media_sha256": _digest(file, media) if media else None,
+        "media_sha256": media_digest(file, boxes),
         "is_matroska": is_matroska,
         "marks": len(marks),
         "boxes": [[kind.decode("latin-1"), count] for kind, _, count in boxes[:64]],
     }
 
 
-def _boxes(file: IO[bytes], size: int) -> Iterator[Box]:
+def read_boxes(file: IO[bytes], size: int) -> Iterator[Box]:
     """The boxes of the top level of an MP4; none of another file."""
     at = 0
     for number in range(MAX_BOXES):
@@ -131,10 +130,14 @@ def _boxes(file: IO[bytes], size: int) -> Iterator[Box]:
         at += length
 
 
-def _digest(file: IO[bytes], boxes: list[Box]) -> str:
-    """The SHA-256 of the contents of some boxes, one after the other."""
+def media_digest(file: IO[bytes], boxes: list[Box]) -> str | None:
+    """The SHA-256, in hexadecimal digits, of the packed pictures and sound of an MP4: the contents of its
+    `mdat` boxes, one after the other, which a new manifest does not change. None for a file without any."""
+    media = [box for box in boxes if box[0] == MEDIA]
+    if not any(count for _, _, count in media):
+        return None
     digest = hashlib.sha256()
-    for _, start, count in boxes:
+    for _, start, count in media:
         file.seek(start)
         while count and (block := file.read(min(count, BLOCK_BYTES))):
             digest.update(block)
