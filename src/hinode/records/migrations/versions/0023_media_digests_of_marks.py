@@ -12,9 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column(
-        "marks", sa.Column("timestamp_failures", sa.Integer(), nullable=False, server_default="0")
-    )
+    op.add_column("marks", sa.Column("timestamp_failures", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("marks", sa.Column("media_digest", sa.String(64), nullable=True))
     op.add_column("marks", sa.Column("operation", sa.String(32), nullable=True))
     # No row is in it yet, so that it is built quickly.
