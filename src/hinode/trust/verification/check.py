@@ -46,4 +46,4 @@ def check_file(
     found = report(reading, lookup)
     if detect is None or found.watermarks is not None:
         return found
-    return report(reading, lookup, detect(path).watermarks)
+    return report(reading, lookup, detect(path).found)

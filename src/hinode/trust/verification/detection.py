@@ -53,6 +53,11 @@ class Detection:
     frames: int = 0
     candidates: int = 0
 
+    @property
+    def found(self) -> tuple[Watermark, ...] | None:
+        """The watermarks, or None if the file cannot be read."""
+        return None if self.verdict is Verdict.UNREADABLE else self.watermarks
+
 
 Detect = Callable[[Path], Detection]
 """Looks for the watermarks of this server in a file; raises BadInput for what is no file."""
