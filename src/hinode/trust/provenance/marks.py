@@ -179,7 +179,8 @@ def count_timestamps(connection: Connection) -> TimestampCounts:
     waits, has = marks.c.timestamp_due.is_not(None), marks.c.timestamp.is_not(None)
     given_up = sa.and_(~waits, ~has, marks.c.timestamp_failures > 0)
     counts = [sa.func.count().filter(condition) for condition in (waits, has, given_up)]
-    return TimestampCounts(*connection.execute(sa.select(*counts).select_from(marks)).one())
+    waiting, received, lost = connection.execute(sa.select(*counts).select_from(marks)).one()
+    return TimestampCounts(waiting, received, lost)
 
 
 def _update(connection: Connection, digest: str, **values: object) -> None:
