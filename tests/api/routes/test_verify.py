@@ -24,6 +24,7 @@ from hinode.trust.verification.reader import MAX_SIDECAR_BYTES
 from hinode.trust.verification.values import Watermark
 from tests.api.conftest import Server
 from tests.trust.verification.signing import Studio, box, find_box, flip, video
+from tests.trust.verification.test_tampering import remux
 
 ADDRESS = ("203.0.113.7", 4711)
 
@@ -204,6 +205,15 @@ def test_the_registry_tells_originals_from_copies_and_from_laundered_files(
     assert (copy["verdict"], copy["is_original"]) == ("trusted", False)
     assert {"file.not_identical", "file.uncovered"} <= {entry["code"] for entry in copy["findings"]}
     label = post(stranger, content).json()["manifest"]["label"]
+    by_others = post(stranger, Studio("Stranger").sign(content)).json()
+    assert (by_others["verdict"], by_others["is_original"]) == ("tampered", False)
+    [replaced] = [entry for entry in by_others["findings"] if entry["code"] == "manifest.replaced"]
+    assert f"this clip was made here as {label} on " in replaced["text"]
+    assert "and Stranger replaced its record" in replaced["text"]
+    assert "its pictures and sound are the same" in replaced["text"]
+    bare = post(stranger, remux(content)).json()
+    assert (bare["verdict"], bare["manifest"]) == ("none", None)
+    assert label in bare["text"]
     with server.context.store.database.write() as connection:
         marked = marks.RecordedMark("0" * 64, label, None, "mark-of-the-clip", 1.8e9)
         marks.record(connection, marked)

@@ -231,6 +231,7 @@ def _text(verdict: State, reading: Reading, manifest: Manifest | None, findings:
     """The whole in a sentence or two."""
     signer = _signer_of(manifest)
     replaced = next((finding for finding in findings if finding.code == REPLACED), None)
+    removed = next((finding for finding in findings if finding.code == REMOVED), None)
     match verdict:
         case State.TRUSTED:
             text = f"Signed by {signer}, and not changed since."
@@ -252,8 +253,8 @@ def _text(verdict: State, reading: Reading, manifest: Manifest | None, findings:
                 "It has no signed record. That says nothing about where it is from: records get lost when a"
                 " file is converted or sent through a messenger."
             )
-            if any(finding.code == REMOVED for finding in findings):
-                text = "This server made it, but the signed record is gone from the file."
+            if removed is not None:
+                text = f"It has no signed record any more: {removed.text}."
         case State.UNREADABLE:
             text = f"It cannot be checked: {_reason(reading)}."
     return text
