@@ -47,6 +47,7 @@ export default {
   "field.generator": "Made with",
   "field.model": "Model",
   "field.watermark": "Watermark",
+  "field.watermarks": "Watermarks found",
   "field.training": "For training",
   "field.uncovered": "Not covered",
   "field.label": "Record",

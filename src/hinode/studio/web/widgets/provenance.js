@@ -34,7 +34,7 @@ export function ProvenanceTree({ report }) {
   const rows = [
     ["sha256", report.sha256 && html`<code class="digest">${report.sha256}</code>`],
     ["size", bytes(report.bytes)],
-    ["watermark", report.watermarks && watermarks(report.watermarks)],
+    ["watermarks", report.watermarks && watermarks(report.watermarks)],
   ];
   return html`<ul class="provenance-tree"><${Node} name=${report.manifest?.title || t("provenance.thisFile")} note=${report.manifest?.title ? t("provenance.thisFile") : ""} state=${report.verdict}
     findings=${[...report.findings, ...(report.manifest?.findings ?? [])]} manifest=${report.manifest} rows=${rows} open=${true} /></ul>`;
