@@ -179,8 +179,8 @@ def count_timestamps(connection: Connection) -> TimestampCounts:
     waits, has = marks.c.timestamp_due.is_not(None), marks.c.timestamp.is_not(None)
     given_up = sa.and_(~waits, ~has, marks.c.timestamp_failures > 0)
     counts = [sa.func.count().filter(condition) for condition in (waits, has, given_up)]
-    waiting, received, lost = connection.execute(sa.select(*counts).select_from(marks)).one()
-    return TimestampCounts(waiting, received, lost)
+    row = connection.execute(sa.select(*counts).select_from(marks)).one()
+    return TimestampCounts(row[0], row[1], row[2])
 
 
 def _update(connection: Connection, digest: str, **values: object) -> None:
