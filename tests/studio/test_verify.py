@@ -145,6 +145,25 @@ def test_names_of_files_are_texts(page: Page, files: Path) -> None:
     assert page.title() == "Where is this clip from? – Hinode"
 
 
+def test_a_clip_with_the_record_of_another_is_recognised(
+    server: ServerHarness, page: Page, files: Path, studio: Studio
+) -> None:
+    key = server.key("laundering", "--scopes", "read,write")
+    status, content = server.request("GET", f"/v1/videos/{make_clip(server, key)}/content", key=key)
+    assert status == 200
+    (files / "laundered.mp4").write_bytes(studio.sign(content))
+    choose(page, files / "laundered.mp4")
+    page.get_by_role("heading", name="laundered.mp4").wait_for()
+    expect(page.locator(".answer")).to_contain_text("Changed after signing")
+    expect(page.locator(".answer")).to_contain_text("this clip was made here as urn:c2pa:")
+    expect(page.locator(".provenance-tree")).to_contain_text("Of a clip that this server made on")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        assert violations(page) == []
+    page.set_viewport_size({"width": 360, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
 def test_a_clip_shows_its_provenance(server: ServerHarness, sign_in: SignIn) -> None:
     key = server.key("provenance", "--scopes", "read,write")
     clip = make_clip(server, key)

@@ -72,7 +72,9 @@ from hinode.rights.receipts import Signer
 from hinode.settings import Settings
 from hinode.trust.provenance.marking import Marking
 from hinode.trust.screening.policy import load
+from hinode.trust.verification.detection import detector_of
 from hinode.trust.verification.registry import registry_of
+from hinode.trust.watermark.laying import Watermarking
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -145,7 +147,10 @@ class Context:
             self.upload_policy,
             self.consents,
         )
-        self.verification = VerificationDesk(settings, self.objects, self.outbound, registry_of(database))
+        key = Watermarking.of(settings).key
+        self.verification = VerificationDesk(
+            settings, self.objects, self.outbound, registry_of(database), detector_of(database, key)
+        )
         self.forecast = Forecast(database, self.objects, Quotes(settings, database, clock), clock)
         self.admission = Admission(self.catalogue, self.inputs, PoolRoutes(settings, self.forecast))
         self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)

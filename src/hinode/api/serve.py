@@ -27,6 +27,7 @@ from hinode.jobs.periodic import PeriodicTask, PeriodicTasks
 from hinode.jobs.status.prober import Prober
 from hinode.jobs.store import Store
 from hinode.jobs.tenants import erasure
+from hinode.jobs.timestamps import fetch_due
 from hinode.jobs.webhooks.delivery import Deliverer
 from hinode.records.database import Database, DatabaseError
 from hinode.rights.people import CLOCK
@@ -198,6 +199,7 @@ def _opened(settings: Settings) -> Iterator[Database]:
 
 def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask]:
     clock, database, trust = context.clock, context.store.database, context.settings.trust
+    time_authority = context.settings.time_authority
     return [
         PeriodicTask("requeueing jobs of silent workers", 1.0, _reaper(context.store, clock)),
         PeriodicTask("delivering webhooks", 0.5, lambda: deliverer.run_due(clock())),
@@ -213,6 +215,9 @@ def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask
         PeriodicTask("advancing notices of takedown", 60.0, lambda: advance_takedowns(context)),
         PeriodicTask("finishing deletions of projects", 300.0, lambda: finish_deletions(context)),
         PeriodicTask("signing the head of the audit log", 5.0, lambda: advance(database, trust)),
+        PeriodicTask(
+            "asking for missing timestamps", 60.0, lambda: fetch_due(database, time_authority, clock())
+        ),
         PeriodicTask("removing unreferenced files", 300.0, lambda: sweep(context)),
     ]
 

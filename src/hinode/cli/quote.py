@@ -120,10 +120,7 @@ def record_run(request: Request, settings: Settings, result: Result) -> None:
             with database.write() as connection:
                 now = Path(result.path).stat().st_mtime
                 runs.record(connection, measured, now)
-                mark = result.mark
-                marks.record(
-                    connection, marks.RecordedMark(mark.digest, mark.label, None, mark.watermark_id, now)
-                )
+                marks.record(connection, marks.RecordedMark.of(result.mark, request.operation, now))
 
 
 @contextmanager

@@ -350,7 +350,8 @@ class Store(Upkeep):
                 transitions.end(connection, job, Status.FAILED, now, *copies.BLOCKED_ERROR)
             else:
                 transitions.complete(connection, lease, files, provenance, now, now + retention)
-                marks.record_job(connection, lease.job.id, files, provenance, now)
+                operation = lease.job.request.get("operation")
+                marks.record_job(connection, lease.job.id, files, provenance, operation, now)
                 if video and print_:
                     copies.enter(connection, video.digest, print_, now)
             if measured is not None:

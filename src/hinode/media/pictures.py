@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageCms, ImageFilter, ImageOps, UnidentifiedImageError
@@ -54,9 +55,9 @@ def measure(path: Path, *, field: str) -> tuple[Size, str]:
         return _upright_size(image, field), _media_type(image)
 
 
-def measure_any(path: Path, *, field: str) -> None:
+def measure_any(source: Path | IO[bytes], *, field: str) -> None:
     """Raise BadInput if the pictures of a file of any kind are too large or cannot be read."""
-    with readable(field), Image.open(path) as image:
+    with readable(field), Image.open(source) as image:
         _upright_size(image, field)
 
 

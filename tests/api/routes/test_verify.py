@@ -19,10 +19,12 @@ from hinode.trust.provenance import marks
 from hinode.trust.provenance.authority import open_authority
 from hinode.trust.provenance.signing import sign
 from hinode.trust.provenance.statement import Extent, Statement
+from hinode.trust.verification.detection import Detection, Verdict
 from hinode.trust.verification.reader import MAX_SIDECAR_BYTES
-from hinode.trust.verification.report import Watermark
+from hinode.trust.verification.values import Watermark
 from tests.api.conftest import Server
 from tests.trust.verification.signing import Studio, box, find_box, flip, video
+from tests.trust.verification.test_tampering import remux
 
 ADDRESS = ("203.0.113.7", 4711)
 
@@ -193,7 +195,7 @@ def test_the_provenance_of_a_video_is_that_of_its_file(server: Server) -> None:
 
 
 def test_the_registry_tells_originals_from_copies_and_from_laundered_files(
-    server: Server, stranger: TestClient, monkeypatch: pytest.MonkeyPatch
+    server: Server, stranger: TestClient, ours: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A watermark leads to the record that somebody took out of the file."""
     made = server.render()
@@ -203,12 +205,23 @@ def test_the_registry_tells_originals_from_copies_and_from_laundered_files(
     assert (copy["verdict"], copy["is_original"]) == ("trusted", False)
     assert {"file.not_identical", "file.uncovered"} <= {entry["code"] for entry in copy["findings"]}
     label = post(stranger, content).json()["manifest"]["label"]
+    by_others = post(stranger, Studio("Stranger").sign(content)).json()
+    assert (by_others["verdict"], by_others["is_original"]) == ("tampered", False)
+    [replaced] = [entry for entry in by_others["findings"] if entry["code"] == "manifest.replaced"]
+    assert f"this clip was made here as {label} on " in replaced["text"]
+    assert "and Stranger replaced its record" in replaced["text"]
+    assert "its pictures and sound are the same" in replaced["text"]
+    bare = post(stranger, remux(content)).json()
+    assert (bare["verdict"], bare["manifest"]) == ("none", None)
+    assert label in bare["text"]
     with server.context.store.database.write() as connection:
         marked = marks.RecordedMark("0" * 64, label, None, "mark-of-the-clip", 1.8e9)
         marks.record(connection, marked)
-    read = [Watermark("org.hinode.watermark.1", "mark-of-the-clip", True)]
-    monkeypatch.setattr(server.context.verification, "_detect", lambda path: read)
-    laundered = post(stranger, Studio("Stranger").sign(content)).json()
+    read = (Watermark("org.hinode.watermark.1", "mark-of-the-clip", True),)
+    found = Detection(Verdict.MADE_HERE, "", read)
+    monkeypatch.setattr(server.context.verification, "_detect", lambda path: found)
+    # With other packets in it, so that only the watermark is left.
+    laundered = post(stranger, Studio("Stranger").sign(ours)).json()
     assert laundered["verdict"] == "tampered"
     assert "manifest.replaced" in {entry["code"] for entry in laundered["findings"]}
     assert label in laundered["text"]

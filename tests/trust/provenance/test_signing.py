@@ -109,7 +109,7 @@ def test_a_dead_time_authority_blocks_no_file(
             listener.listen()
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/tsr"
         mark = sign(picture, STATEMENT, dataclasses.replace(authority, time_authority=address))
-    assert not mark.is_timestamped
+    assert mark.awaits_timestamp
     assert read_manifest(picture, authority).state == "Trusted"
 
 

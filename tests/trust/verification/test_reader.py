@@ -23,7 +23,8 @@ import pytest
 from hinode.errors import BadInput
 from hinode.trust.verification import reader
 from hinode.trust.verification.check import check_file, sidecar_of
-from hinode.trust.verification.reader import CHILD, Limits, read
+from hinode.trust.verification.process import Limits
+from hinode.trust.verification.reader import CHILD, read
 from hinode.trust.verification.report import ELSEWHERE, NO_ROOM, report
 from hinode.trust.verification.values import State
 from tests.trust.verification.conftest import Check
@@ -125,7 +126,7 @@ def test_an_address_in_a_file_is_not_fetched(check: Check, studio: Studio, plain
 def test_the_process_of_the_reader_cannot_open_a_connection_or_a_file() -> None:
     """Whatever the library would do: after the limits are set, there is no way out."""
     options = {
-        "sidecar": None,
+        "beside": None,
         "nice": 0,
         "wait_seconds": 30,
         "output_bytes": 1 << 20,

@@ -45,9 +45,10 @@ OPEN = {
     "/v1/password": frozenset({"POST"}),
     "/v1/password/reset": frozenset({"POST"}),
     "/v1/verify": frozenset({"GET", "HEAD", "POST"}),
+    "/v1/detect": frozenset({"GET", "HEAD", "POST"}),
 }
 """What needs neither key nor session, and what every role may do."""
-HARMLESS = frozenset({"/v1/verify"})
+HARMLESS = frozenset({"/v1/verify", "/v1/detect"})
 """Of these, what a form of another site may send too, since it changes nothing."""
 OWN = "/v1/sessions/"
 """Sessions of one's own, which every role may end."""

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from hinode.api import wire
+from hinode.trust.verification.detection import Detection
 from hinode.trust.verification.report import Report
 from hinode.trust.verification.values import Action, Finding, Ingredient, Manifest, Signer
 
@@ -126,6 +127,31 @@ class VerifiedWatermark(wire.Answer):
     algorithm: str
     id: str
     is_registered: bool = Field(description="Whether this server gave that id.")
+    carrier: Literal["pictures", "sound", "record"] = Field(
+        description="Where it was found; record for one that was not looked for, since the pictures and the"
+        " sound are those of a file that this server made with it."
+    )
+    made_at: int | None = Field(description="When the first clip with it was made, in seconds since 1970.")
+    operation: str | None = Field(description="How that was made, such as generate; null if it is not known.")
+
+
+class DetectionAnswer(wire.Answer):
+    """Which watermarks of this server a file carries."""
+
+    object: Literal["detection"] = "detection"
+    verdict: Literal["made_here", "unknown_id", "none", "unreadable"] = Field(
+        description="none proves nothing: a watermark can get lost."
+    )
+    text: str = Field(description="The verdict in a sentence or two.")
+    watermarks: list[VerifiedWatermark] = Field(description="Those of this server, the surest first.")
+    frames: int = Field(description="Pictures that were read.")
+    candidates: int = Field(description="Ids of this server that they were compared with, the latest ones.")
+
+    @classmethod
+    def of_detection(cls, detection: Detection) -> DetectionAnswer:
+        """The object of an answer."""
+        marks = list(map(VerifiedWatermark.of, detection.watermarks))
+        return cls.of(detection, verdict=detection.verdict.value, watermarks=marks)
 
 
 class Verification(wire.Answer):

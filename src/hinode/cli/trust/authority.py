@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +15,13 @@ import typer
 from hinode.cli import options
 from hinode.cli.command import Command
 from hinode.cli.table import print_table
+from hinode.cli.trust.registry import existing_database
 from hinode.errors import BadInput, quote
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
     from hinode.trust.provenance.keyring import Keyring
+    from hinode.trust.provenance.marks import TimestampCounts
 
 trust = typer.Typer(help="Show, renew and export the keys that sign files.", no_args_is_help=True)
 
@@ -62,7 +66,7 @@ def init(
 
 @trust.command("status", cls=Command)
 def status(as_json: options.AsJson = False) -> None:
-    """Show the authority, its certificates and when they end."""
+    """Show the authority, its certificates and when they end, and the files that wait for a timestamp."""
     _print_status(as_json=as_json)
 
 
@@ -128,6 +132,46 @@ def export(
         part.write_text(text, encoding="utf-8")
 
 
+@trust.command("timestamp", cls=Command)
+def timestamp(
+    file: Annotated[Path, typer.Argument(help="File that was signed here.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="TOKEN", help="File to write.", show_default="FILE with .tst behind it"
+        ),
+    ] = None,
+) -> None:
+    """Write the timestamp that a file got after it was signed: an RFC 3161 token over its SHA-256.
+
+    OpenSSL checks it: openssl ts -verify -data FILE -in TOKEN -token_in -CAfile ROOT.
+    """
+    import hashlib
+
+    from hinode.output import replace_file
+    from hinode.trust.provenance import marks
+
+    try:
+        with file.open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        message = f"{quote(str(file), 200)} cannot be read: {error.strerror}"
+        raise BadInput(message, "name another file", field="file") from error
+    mark = None
+    with existing_database(_settings()) as database:
+        if database is not None:
+            with database.read() as connection:
+                mark = marks.find(connection, digest)
+    if mark is None or mark.timestamp is None:
+        message = "the database of this home has no timestamp of this file"
+        remedy = "see `hinode trust status` for files that wait; one of most files is in the manifest already"
+        raise BadInput(message, remedy, field="file")
+    path = output or file.with_name(f"{file.name}.tst")
+    with replace_file(path) as part:
+        part.write_bytes(mark.timestamp)
+    print(path)
+
+
 def _settings() -> Settings:
     return Settings.from_environment(os.environ)
 
@@ -150,6 +194,19 @@ def _keyring(settings: Settings) -> Keyring:
     keyring = load_keyring(settings.home)
     assert keyring is not None, "it was opened"
     return keyring
+
+
+def _timestamp_counts(settings: Settings) -> TimestampCounts | None:
+    """Files that were signed without a timestamp, or None if no database can be asked."""
+    from hinode.records.database import DatabaseError
+    from hinode.records.upgrades import is_usable
+    from hinode.trust.provenance import marks
+
+    with suppress(DatabaseError), existing_database(settings) as database:
+        if database is not None:
+            with database.read() as connection:
+                return marks.count_timestamps(connection) if is_usable(connection) else None
+    return None
 
 
 def _print_status(*, as_json: bool) -> None:
@@ -176,12 +233,23 @@ def _print_status(*, as_json: bool) -> None:
         }
         for use, certificate in rows
     ]
+    counts = _timestamp_counts(settings)
     signer = "a command" if settings.trust_signer else "a key of this home"
     if as_json:
-        facts = {"signer": signer, "time_authority": settings.time_authority or None, "certificates": values}
+        facts = {
+            "signer": signer,
+            "time_authority": settings.time_authority or None,
+            "timestamps": None if counts is None else dataclasses.asdict(counts),
+            "certificates": values,
+        }
         print(json.dumps(facts, ensure_ascii=False))
         return
     print(f"signed by {signer}; time authority: {settings.time_authority or 'none'}")
+    if counts is not None and any(dataclasses.astuple(counts)):
+        print(
+            f"files signed without a timestamp: {counts.waiting} wait for one,"
+            f" {counts.received} have got one since, {counts.given_up} will get none"
+        )
     print_table(
         ("use", "certificate", "until", "sha-256"),
         [(row["use"], row["name"], row["until"], row["sha256"][:16]) for row in values],

@@ -10,12 +10,11 @@ from typing import Annotated
 import typer
 
 from hinode.cli import options
+from hinode.cli.trust.registry import existing_database
 from hinode.errors import BadInput, quote
 from hinode.settings import Settings
 
 ID_DIGITS = 32
-MAX_IDS = 100_000
-"""Identities of the database that are tried, the latest first."""
 
 
 def detect(
@@ -55,18 +54,14 @@ def detect(
 
 def _known_ids(settings: Settings) -> list[str]:
     """The identities in the database of the settings; none if there is no database yet."""
-    from hinode.records.database import Database
     from hinode.trust.provenance import marks
+    from hinode.trust.verification.registry import MAX_IDS
 
-    database = Database(settings.database_url)
-    path = database.url.database if database.sqlite else None
-    try:
-        if path is not None and not Path(path).exists():
+    with existing_database(settings) as database:
+        if database is None:
             return []
         with database.read() as connection:
             return marks.watermark_ids(connection, MAX_IDS)
-    finally:
-        database.close()
 
 
 def _read_id(text: str) -> bytes:

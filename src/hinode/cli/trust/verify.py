@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +14,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hinode.cli import options
+from hinode.cli.trust.registry import existing_database
+from hinode.errors import BadInput
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
+    from hinode.records.database import Database
+    from hinode.trust.verification.detection import Detect
     from hinode.trust.verification.report import Report
     from hinode.trust.verification.values import Ingredient, Manifest
 
@@ -36,25 +41,41 @@ def verify(
             show_default="HINODE_VERIFY_ANCHORS",
         ),
     ] = None,
+    watermark: Annotated[
+        bool,
+        typer.Option(
+            "--watermark",
+            help="Look for the watermarks of this home too, which takes seconds. Found by itself: a file"
+            " whose record was removed or replaced, and whose pictures and sound are as they were made.",
+        ),
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Tell who signed a file, whether it was changed since, and what it was made from.
 
-    A record beside the file, FILE.c2pa, is used too. Nothing is sent anywhere, and addresses in the file are
-    not fetched. The exit status is 0 for a trusted signature, 3 for an unknown signer, 4 for a file that was
-    changed, 5 for a damaged record, 6 for a file without one, and 7 for a file that cannot be read.
+    A record beside the file, FILE.c2pa, is used too. If this home has a database, it is asked whether the
+    file was made here. Nothing is sent anywhere, and addresses in the file are not fetched. The exit status
+    is 0 for a trusted signature, 3 for an unknown signer, 4 for a file that was changed, 5 for a damaged
+    record, 6 for a file without one, and 7 for a file that cannot be read.
     """
     from hinode.trust.verification.anchors import read_anchors
     from hinode.trust.verification.check import check_file, sidecar_of
+    from hinode.trust.verification.registry import registry_of
 
     settings = Settings.from_environment(os.environ)
     if anchors is not None:
         settings = replace(settings, verify_anchors=anchors)
     trusted = read_anchors(settings)
-    with _local(file, settings) as path:
+    with _local(file, settings) as path, _registry(settings) as database:
         sidecar = sidecar_of(path)
         # A person may name a file by a link.
-        report = check_file(path.resolve(), anchors=trusted, sidecar=sidecar and sidecar.resolve())
+        report = check_file(
+            path.resolve(),
+            anchors=trusted,
+            sidecar=sidecar and sidecar.resolve(),
+            lookup=registry_of(database) if database else None,
+            detect=_detector(database, settings) if watermark else None,
+        )
     if as_json:
         from hinode.api.verification.wire import Verification
 
@@ -63,6 +84,42 @@ def verify(
         _print(file, report)
     if code := EXIT_CODES[report.verdict.value]:
         raise typer.Exit(code)
+
+
+@contextmanager
+def _registry(settings: Settings) -> Iterator[Database | None]:
+    """The database of this home, or None if there is none that this version can ask."""
+    from hinode.records.database import DatabaseError
+    from hinode.records.upgrades import is_usable
+
+    with existing_database(settings) as database:
+        usable = False
+        if database is not None:
+            try:
+                with database.read() as connection:
+                    usable = is_usable(connection)
+                reason = "it is of an older version; a server that starts brings it up to date"
+            except DatabaseError as error:
+                reason = str(error)
+            if not usable:
+                print(f"warning: the database is not asked for files of this home: {reason}", file=sys.stderr)
+        yield database if usable else None
+
+
+def _detector(database: Database | None, settings: Settings) -> Detect:
+    """Looks for the watermarks that a database knows.
+
+    Raises:
+        BadInput: there is none.
+    """
+    from hinode.trust.verification.detection import detector_of
+    from hinode.trust.watermark.laying import Watermarking
+
+    if database is None:
+        message = "no watermark is known here, for there is no database"
+        remedy = "use `hinode detect FILE --id ID` to look for one that you know"
+        raise BadInput(message, remedy, field="watermark")
+    return detector_of(database, Watermarking.of(settings).key)
 
 
 @contextmanager
@@ -82,10 +139,16 @@ def _local(file: str, settings: Settings) -> Iterator[Path]:
 
 
 def _print(name: str, report: Report) -> None:
+    from hinode.trust.verification.report import on_day
+
     print(f"{name}: {report.verdict.value.replace('_', ' ')}")
     print(report.text)
     for finding in report.findings:
         print(f"  {'!' if finding.is_fault else '-'} {finding.text}")
+    for mark in report.watermarks or ():
+        print(f"  - it has the watermark {mark.id} of a clip that was made here{on_day(mark.made_at)}")
+    if report.watermarks == ():
+        print("  - it has no watermark of this home that can be found, which proves nothing")
     if report.manifest is not None:
         print()
         _print_manifest(report.manifest, "")

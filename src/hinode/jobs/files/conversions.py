@@ -58,10 +58,10 @@ class Conversions:
             convert.convert(source, path, kind, size, timeline, seal)
             digest, count = self.objects.put(path)
         file = MediaFile(digest, convert.MEDIA_TYPES[kind], count)
-        self._enter(job, f"{ROLE}{kind}", file, signed[0].label)
+        self._enter(job, f"{ROLE}{kind}", file, signed[0])
         return file
 
-    def _enter(self, job: Job, role: str, file: MediaFile, label: str) -> None:
+    def _enter(self, job: Job, role: str, file: MediaFile, mark: Mark) -> None:
         """Let the file belong to the job, unless its files are gone by now or another has done so."""
         roles = sa.select(artifacts.c.role).where(artifacts.c.job_id == job.id)
         with self.database.write() as connection:
@@ -71,7 +71,8 @@ class Conversions:
             there = set(connection.scalars(roles))
             if "video" in there and role not in there:
                 connection.execute(artifacts.insert(), transitions.artifact_row(job.id, role, file))
-                marks.record_job(connection, job.id, {role: file}, {"manifests": {role: label}}, time.time())
+                facts = marks.facts_of({role: mark})
+                marks.record_job(connection, job.id, {role: file}, facts, "convert", time.time())
 
 
 def size_of(job: Job) -> Size:

@@ -32,6 +32,7 @@ from hinode.request import MediaFile, Request
 from hinode.rights import fingerprint
 from hinode.rights.fingerprint import Fingerprint
 from hinode.settings import Settings
+from hinode.trust.provenance import marks
 from hinode.trust.provenance.keyring import AuthorityError
 from hinode.trust.provenance.marking import Marking
 from hinode.trust.provenance.signing import SigningError
@@ -397,8 +398,7 @@ class Attempt:
                 }
             self._spans.report(Progress("store", 1, 1))
         self._measure(request, seconds)
-        labels = (mark.label for mark in (result.mark, *stills))
-        values = result.as_json() | {"manifests": dict(zip(files, labels, strict=True))}
+        values = result.as_json() | marks.facts_of(dict(zip(files, (result.mark, *stills), strict=True)))
         values["watermark_id"] = result.watermark.id or None
         return files, {name: value for name, value in values.items() if name not in ("path", "manifest")}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, BigInteger, Column, Float, Index, Integer, LargeBinary, String, Table, Text
 
-from hinode.records.tables.schema import metadata
+from hinode.records.tables.schema import metadata, partial_index
 
 screening_decisions = Table(
     "screening_decisions",
@@ -69,6 +69,10 @@ marks = Table(
     # When to ask the time authority for a timestamp of the file; null if it has one, or if there is none.
     Column("timestamp_due", Float(53), index=True),
     Column("timestamp", LargeBinary),  # RFC 3161 token over `digest`, in DER
+    Column("timestamp_failures", Integer, nullable=False, server_default="0"),  # requests without a token
+    Column("media_digest", String(64)),  # SHA-256 of the packed pictures and sound of an MP4; null for others
+    Column("operation", String(32)),  # how the file was made, such as generate; null if that is not known
+    partial_index("ix_marks_media_digest", "media_digest", where="media_digest IS NOT NULL"),
 )
 
 authorities = Table(

@@ -20,6 +20,7 @@ from hinode.trust.provenance import manifest
 from hinode.trust.provenance.authority import Authority
 from hinode.trust.provenance.ingredients import Inspected, context_settings, inspect
 from hinode.trust.provenance.statement import Statement
+from hinode.trust.verification.child import media_digest, read_boxes
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,9 @@ class Mark:
         watermark_id: what its watermark carries, or None.
         sidecar: the file with the manifest, if it could not go into the file itself.
         ingredients: what was read of each ingredient, in the order of the statement.
-        is_timestamped: whether a time authority has confirmed the time of the signature.
+        awaits_timestamp: whether a time authority is to confirm the time of the signature and did not yet.
+        media_digest: SHA-256 of the packed pictures and sound of an MP4, which no manifest changes; None for
+            other files.
     """
 
     digest: str
@@ -53,7 +56,8 @@ class Mark:
     watermark_id: str | None = None
     sidecar: Path | None = None
     ingredients: tuple[Inspected, ...] = ()
-    is_timestamped: bool = False
+    awaits_timestamp: bool = False
+    media_digest: str | None = None
 
 
 def sign(path: Path, statement: Statement, authority: Authority) -> Mark:
@@ -113,7 +117,7 @@ class _Signed:
     manifest: bytes
     label: str
     ingredients: tuple[Inspected, ...]
-    is_timestamped: bool
+    awaits_timestamp: bool
 
 
 def _sign(source: Any, target: Any, kind: str, statement: Statement, authority: Authority) -> _Signed:
@@ -141,7 +145,7 @@ def _sign(source: Any, target: Any, kind: str, statement: Statement, authority: 
             content = _attempt(
                 source, target, kind, definition, inspected, authority, verify, streams, time_authority
             )
-            return _Signed(content, label, inspected, bool(time_authority))
+            return _Signed(content, label, inspected, bool(authority.time_authority) and not time_authority)
         except c2pa.C2paError as error:
             if number == len(tries):
                 reason = " ".join(str(error).split())[:300]
@@ -209,6 +213,7 @@ def _attempt(
 def _mark(path: Path, signed: _Signed, statement: Statement, sidecar: Path | None = None) -> Mark:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
+        media = media_digest(file, list(read_boxes(file, path.stat().st_size)))
     return Mark(
         digest,
         path.stat().st_size,
@@ -216,5 +221,6 @@ def _mark(path: Path, signed: _Signed, statement: Statement, sidecar: Path | Non
         statement.watermark_id,
         sidecar,
         signed.ingredients,
-        signed.is_timestamped,
+        signed.awaits_timestamp,
+        media,
     )

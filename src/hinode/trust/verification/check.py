@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hinode.trust.verification.reader import Limits, read
-from hinode.trust.verification.report import Lookup, Report, Watermark, report
+from hinode.trust.verification.detection import Detect
+from hinode.trust.verification.process import Limits
+from hinode.trust.verification.reader import read
+from hinode.trust.verification.report import Lookup, Report, report
 
 SIDECAR = ".c2pa"
-DetectWatermarks = Callable[[Path], Sequence[Watermark]]
-"""Looks for invisible watermarks in a file."""
 
 
 def sidecar_of(path: Path) -> Path | None:
@@ -27,7 +26,7 @@ def check_file(
     anchors: str = "",
     sidecar: Path | None = None,
     lookup: Lookup | None = None,
-    detect: DetectWatermarks | None = None,
+    detect: Detect | None = None,
     limits: Limits | None = None,
 ) -> Report:
     """What is known of a file.
@@ -37,11 +36,14 @@ def check_file(
         anchors: certificates of the authorities to trust, as PEM.
         sidecar: a file with its record, in place of the one in the file.
         lookup: the registry of this server, if there is one to ask.
-        detect: looks for watermarks; it reads the file too, so it has to limit itself.
+        detect: looks for watermarks, unless the registry knows the pictures and the sound.
         limits: of the process that reads the file.
 
     Raises:
         BadInput: a file cannot be read.
     """
     reading = read(path, anchors, sidecar, limits)
-    return report(reading, lookup, None if detect is None else detect(path))
+    found = report(reading, lookup)
+    if detect is None or found.watermarks is not None:
+        return found
+    return report(reading, lookup, detect(path).found)

@@ -4,9 +4,10 @@ The native reader of C2PA can crash, take gigabytes or look up addresses that th
 limits of memory and of time, its only files are the ones that it was started with, and no more can be opened:
 a socket is a file too. The program imports nothing of Hinode, so that it starts quickly.
 
-Standard input is the file. The argument is a JSON object: `sidecar` is the number of an open file or null,
-`anchors` are certificates as PEM, and the rest are limits. Two lines of JSON are written: the facts of the
-file itself, and then what the C2PA reader says. A process that dies in that reader has written the first.
+Standard input is the file. The argument is a JSON object: `beside` is the number of an open file, the
+sidecar, or null, `anchors` are certificates as PEM, and the rest are limits. Two lines of JSON are written:
+the facts of the file itself, and then what the C2PA reader says. A process that dies in that reader has
+written the first.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ LONG_SIZE = 1
 TO_THE_END = 0
 NEW_USER_AND_NETWORK = 0x10000000 | 0x40000000
 """Flags of Linux."""
-SIDECAR = 3
+BESIDE = 3
 """The number of its file, the one after the standard files."""
 
 Box = tuple[bytes, int, int]
@@ -52,8 +53,6 @@ def main() -> None:
     options = json.loads(sys.argv[1])
     from c2pa import Context, Reader  # before no more files can be opened
 
-    if options["sidecar"] is not None:
-        os.dup2(options["sidecar"], SIDECAR)
     limit_process(options)
     file = open(0, "rb", closefd=False)  # noqa: SIM115
     _write(_facts(file))
@@ -62,7 +61,10 @@ def main() -> None:
 
 
 def limit_process(options: dict[str, Any]) -> None:
-    """Give up what reading a file does not need, on systems that can limit a process."""
+    """Give up what reading a file does not need, on systems that can limit a process. The file beside it gets
+    the number `BESIDE`."""
+    if options["beside"] is not None:
+        os.dup2(options["beside"], BESIDE)
     with suppress(AttributeError, OSError):
         os.nice(options["nice"])  # the workers come first
     with suppress(AttributeError, ValueError):
@@ -70,7 +72,7 @@ def limit_process(options: dict[str, Any]) -> None:
     with suppress(ImportError, AttributeError, ValueError, OSError):
         import resource
 
-        files = SIDECAR if options["sidecar"] is None else SIDECAR + 1
+        files = BESIDE if options["beside"] is None else BESIDE + 1
         for limit, value in (
             (resource.RLIMIT_CORE, 0),
             (resource.RLIMIT_FSIZE, options["output_bytes"]),
@@ -95,21 +97,20 @@ def _facts(file: IO[bytes]) -> dict[str, Any]:
         window = tail + block
         marks |= {index for index, mark in enumerate(MARKS) if index not in marks and mark in window}
         tail = window[-overlap:]
-    boxes = list(_boxes(file, size))
+    boxes = list(read_boxes(file, size))
     file.seek(0)
     is_matroska = file.read(len(MATROSKA)) == MATROSKA
-    media = [box for box in boxes if box[0] == MEDIA]
     return {
         "size": size,
         "sha256": digest.hexdigest(),
-        "media_sha256": _digest(file, media) if media else None,
+        "media_sha256": media_digest(file, boxes),
         "is_matroska": is_matroska,
         "marks": len(marks),
         "boxes": [[kind.decode("latin-1"), count] for kind, _, count in boxes[:64]],
     }
 
 
-def _boxes(file: IO[bytes], size: int) -> Iterator[Box]:
+def read_boxes(file: IO[bytes], size: int) -> Iterator[Box]:
     """The boxes of the top level of an MP4; none of another file."""
     at = 0
     for number in range(MAX_BOXES):
@@ -131,10 +132,14 @@ def _boxes(file: IO[bytes], size: int) -> Iterator[Box]:
         at += length
 
 
-def _digest(file: IO[bytes], boxes: list[Box]) -> str:
-    """The SHA-256 of the contents of some boxes, one after the other."""
+def media_digest(file: IO[bytes], boxes: list[Box]) -> str | None:
+    """The SHA-256, in hexadecimal digits, of the packed pictures and sound of an MP4: the contents of its
+    `mdat` boxes, one after the other, which a new manifest does not change. None for a file without any."""
+    media = [box for box in boxes if box[0] == MEDIA]
+    if not any(count for _, _, count in media):
+        return None
     digest = hashlib.sha256()
-    for _, start, count in boxes:
+    for _, start, count in media:
         file.seek(start)
         while count and (block := file.read(min(count, BLOCK_BYTES))):
             digest.update(block)
@@ -153,8 +158,8 @@ def _read_manifests(
         "core": {"allowed_network_hosts": []},  # none, for what the two settings do not know of
     }
     sidecar = None
-    if options["sidecar"] is not None:
-        with open(SIDECAR, "rb", closefd=False) as opened:
+    if options["beside"] is not None:
+        with open(BESIDE, "rb", closefd=False) as opened:
             sidecar = opened.read(options["sidecar_bytes"])
     try:
         with reader(None, file, manifest_data=sidecar, context=context.from_dict(settings)) as read:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from hinode.trust.provenance.manifest import WATERMARK as ALGORITHM
 from hinode.trust.verification.manifests import build
 from hinode.trust.verification.reader import NO_ANSWER, Reading
-from hinode.trust.verification.values import Finding, Manifest, State
+from hinode.trust.verification.values import Finding, Manifest, State, Watermark
 
 NOT_FOUND, NOT_SUPPORTED, REMOTE = "ManifestNotFound", "NotSupported", "Remote"
 """Errors of the C2PA reader."""
@@ -17,6 +19,8 @@ REPLACED, REMOVED = "manifest.replaced", "manifest.removed"
 NOT_IDENTICAL, UNCOVERED = "file.not_identical", "file.uncovered"
 INGREDIENT_FAULT, ELSEWHERE, NO_ROOM = "ingredient.fault", "manifest.elsewhere", "format.no_room"
 
+RECORD = "record"
+"""The carrier of a watermark that was not looked for, see `Watermark`."""
 SIZELESS = ("uuid", "ftyp")
 """Boxes that every file has and that are not worth a line."""
 
@@ -40,23 +44,27 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Registration:
-    """A file that a server made: the label of its manifest, and the SHA-256 of the whole signed file."""
+    """A file that a server made.
+
+    Attributes:
+        label: of its manifest.
+        sha256: of the whole signed file.
+        media_sha256: see `Reading`; None if that is not known.
+        watermark: what its watermark carries, or None.
+        made_at: when it was signed, in seconds since 1970, or None.
+        operation: how it was made, such as "generate", or None.
+    """
 
     label: str
     sha256: str
+    media_sha256: str | None = None
+    watermark: str | None = None
+    made_at: float | None = None
+    operation: str | None = None
 
 
 Lookup = Callable[[Fingerprint], Sequence[Registration]]
 """The files of this server that match a fingerprint in at least one part."""
-
-
-@dataclass(frozen=True)
-class Watermark:
-    """An invisible watermark: the algorithm, the id that it carries, and whether this server gave that id."""
-
-    algorithm: str
-    id: str
-    is_registered: bool
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ class Report:
         text: the whole in a sentence or two.
         manifest: the record in the file or beside it, as a tree.
         findings: what concerns the whole file; faults first.
-        watermarks: those that were read, or None if nobody looked for one.
+        watermarks: those that were read, or that the registry names; None if nobody looked for one.
         is_original: whether it is byte for byte a file that this server made; None without a registry.
         has_sidecar: whether the record is in a file beside it.
         size: bytes of the file.
@@ -94,7 +102,7 @@ def report(
     Args:
         reading: of the file.
         lookup: the registry of this server, if there is one to ask.
-        watermarks: those in the file, or None if nobody looked for one.
+        watermarks: those that were read from the file, or None if nobody looked for one.
     """
     manifest = build(reading.manifests) if reading.manifests is not None else None
     labels = tuple(manifest.labels()) if manifest else ()
@@ -103,7 +111,9 @@ def report(
         ids = tuple(mark.id for mark in watermarks or ())
         matches = lookup(Fingerprint(reading.sha256, reading.media_sha256, labels, ids))
     is_original = any(match.sha256 == reading.sha256 for match in matches)
-    findings = [] if is_original else _findings_of_registry(manifest, labels, matches)
+    findings = [] if is_original else _findings_of_registry(reading, manifest, labels, matches)
+    if watermarks is None:
+        watermarks = _recorded_watermarks(reading, matches)
     verdict = _verdict(reading, manifest)
     if any(finding.code == REPLACED for finding in findings):
         verdict = State.TAMPERED
@@ -146,25 +156,40 @@ def _verdict(reading: Reading, manifest: Manifest | None) -> State:
     return State.UNREADABLE
 
 
+def _recorded_watermarks(reading: Reading, matches: Sequence[Registration]) -> list[Watermark] | None:
+    """Those of files with the same pictures and sound, bit for bit; None if there is no such file."""
+    same = [match for match in matches if _has_media_of(reading, match)]
+    found = {
+        match.watermark: Watermark(ALGORITHM, match.watermark, True, RECORD, match.made_at, match.operation)
+        for match in same
+        if match.watermark
+    }
+    return list(found.values()) if same else None
+
+
+def _has_media_of(reading: Reading, match: Registration) -> bool:
+    """Whether the pictures and the sound of a file are those of a registered one, bit for bit."""
+    return match.sha256 == reading.sha256 or (
+        match.media_sha256 is not None and match.media_sha256 == reading.media_sha256
+    )
+
+
 def _findings_of_registry(
-    manifest: Manifest | None, labels: Sequence[str], matches: Sequence[Registration]
+    reading: Reading, manifest: Manifest | None, labels: Sequence[str], matches: Sequence[Registration]
 ) -> list[Finding]:
     """What the registry of this server says of a file that it did not send out as it is."""
     if not matches:
         return []
     known = [match.label for match in matches if match.label in labels]
+    # The surest first: equal media before an equal watermark, which can be copied.
+    first = max(matches, key=lambda match: _has_media_of(reading, match))
+    made = f"this clip was made here as {first.label}{on_day(first.made_at)}"
+    how = "its pictures and sound are the same" if _has_media_of(reading, first) else "it has its watermark"
     if manifest is None:
-        text = (
-            "this server made the pictures and signed them, and the record is gone from the file:"
-            f" {matches[0].label}"
-        )
-        return [Finding(REMOVED, text)]
+        return [Finding(REMOVED, f"{made}, and its record was removed ({how})")]
     if not known:
         who = manifest.signer.name if manifest.signer else "somebody"
-        text = (
-            f"this server made the pictures, with the record {matches[0].label};"
-            f" {who} put another record in its place, which does not name it"
-        )
+        text = f"{made}, and {who} replaced its record by another one, which does not name it ({how})"
         return [Finding(REPLACED, text)]
     if manifest.label in known:
         text = (
@@ -206,6 +231,7 @@ def _text(verdict: State, reading: Reading, manifest: Manifest | None, findings:
     """The whole in a sentence or two."""
     signer = _signer_of(manifest)
     replaced = next((finding for finding in findings if finding.code == REPLACED), None)
+    removed = next((finding for finding in findings if finding.code == REMOVED), None)
     match verdict:
         case State.TRUSTED:
             text = f"Signed by {signer}, and not changed since."
@@ -227,11 +253,19 @@ def _text(verdict: State, reading: Reading, manifest: Manifest | None, findings:
                 "It has no signed record. That says nothing about where it is from: records get lost when a"
                 " file is converted or sent through a messenger."
             )
-            if any(finding.code == REMOVED for finding in findings):
-                text = "This server made it, but the signed record is gone from the file."
+            if removed is not None:
+                text = f"It has no signed record any more: {removed.text}."
         case State.UNREADABLE:
             text = f"It cannot be checked: {_reason(reading)}."
     return text
+
+
+def on_day(made_at: float | None) -> str:
+    """The day of a moment in words, in UTC, such as " on 30 November 2026"; "" for None."""
+    if made_at is None:
+        return ""
+    day = dt.datetime.fromtimestamp(made_at, dt.UTC)
+    return f" on {day.day} {day:%B %Y}"
 
 
 def _signer_of(manifest: Manifest | None) -> str:

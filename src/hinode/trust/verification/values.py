@@ -34,6 +34,28 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Watermark:
+    """An invisible watermark.
+
+    Attributes:
+        algorithm: its name.
+        id: that it carries, in hexadecimal digits.
+        is_registered: whether this server gave that id.
+        carrier: "pictures" or "sound", or "record" for one that was not looked for: the registry says that
+            the pictures and the sound are those of a file with it.
+        made_at: when the first clip with it was made, in seconds since 1970, if it is registered.
+        operation: how that was made, such as "generate", or None.
+    """
+
+    algorithm: str
+    id: str
+    is_registered: bool
+    carrier: str = "pictures"
+    made_at: float | None = None
+    operation: str | None = None
+
+
+@dataclass(frozen=True)
 class Signer:
     """Whom the certificate of a signature names, and until when it is valid."""
 

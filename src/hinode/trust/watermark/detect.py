@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image, ImageSequence
@@ -16,9 +16,18 @@ from hinode.media.container import DecodeError, open_container
 from hinode.media.decode import VideoFile
 from hinode.media.pictures import as_seen, measure_any, readable
 from hinode.media.sound import UnusableSound, read_sound
+from hinode.trust.watermark.pattern import MIN_SIDE
 from hinode.trust.watermark.search import Reading, Residual, Spectrum, readings
 from hinode.trust.watermark.sound import read_sound_marks
-from hinode.trust.watermark.words import MAX_RATE, PUBLIC_KEY, Floats, min_score, variant_of, words
+from hinode.trust.watermark.words import (
+    MAX_CLIP_RATE,
+    MAX_RATE,
+    PUBLIC_KEY,
+    Floats,
+    min_score,
+    variant_of,
+    words,
+)
 
 MIN_PILOT = 8.0
 """Pilot score from which on a clip carries a mark of this key, whoever's it is; clips without a mark stay
@@ -121,13 +130,17 @@ def detect(
         candidates: identities of 16 bytes to look for; None to tell only whether there is a mark.
         key: of the installation that laid it.
         sound: what is heard.
-        rate: probability that a clip without a mark matches one of the candidates, for each.
+        rate: probability that a clip without a mark matches one of the candidates, for each; with many of
+            them it is lower, so that they match together at `MAX_CLIP_RATE` at most.
     """
     residual = Residual()
     for frame in itertools.islice(frames, MAX_FRAMES):
+        if min(frame.shape[:2]) < MIN_SIDE:
+            break
         residual.add(frame)
     seen = readings(Spectrum(residual.sum()), key) if residual.count else []
     heard = read_sound_marks(sound, key) if sound is not None else []
+    rate = min(rate, MAX_CLIP_RATE / max(1, len(candidates or ())))
     limit = min_score(max(1, len(seen) + len(heard)), rate)
     matches = [
         *match(seen, candidates or (), key, limit, PICTURES),
@@ -143,30 +156,35 @@ def detect(
     )
 
 
-def detect_file(path: Path, candidates: Sequence[bytes] | None = None, key: bytes = PUBLIC_KEY) -> Detection:
-    """Look for marks in a video or a picture; see `detect`. Sound that cannot be decoded is left out.
+def detect_file(
+    source: Path | IO[bytes], candidates: Sequence[bytes] | None = None, key: bytes = PUBLIC_KEY
+) -> Detection:
+    """Look for marks in a video or a picture, as a path or open for reading; see `detect`. Sound that cannot
+    be decoded is left out.
 
     Raises:
         BadInput: it is neither.
         DecodeError: it is a video that is cut off or damaged.
     """
     try:
-        video = VideoFile(path)
+        with VideoFile(source) as video:
+            seconds = MAX_FRAMES / float(video.average_rate or 24)
     except DecodeError:
-        return detect(_pictures(path), candidates, key)
-    with video:
-        seconds = MAX_FRAMES / float(video.average_rate or 24)
-        try:
-            sound = read_sound(lambda: open_container(path), min(seconds, MAX_SOUND_SECONDS))
-        except UnusableSound:
-            sound = None
+        return detect(_pictures(source), candidates, key)
+    # One after the other: both move the place in an open file.
+    try:
+        sound = read_sound(lambda: open_container(source), min(seconds, MAX_SOUND_SECONDS))
+    except UnusableSound:
+        sound = None
+    with VideoFile(source) as video:
+        video.stream.codec_context.thread_count = 1  # most of the time goes into the search
         return detect((picture.rgb for picture in video), candidates, key, sound)
 
 
-def _pictures(path: Path) -> Iterator[Frames]:
+def _pictures(source: Path | IO[bytes]) -> Iterator[Frames]:
     """The pictures of an image, which may move."""
-    measure_any(path, field="file")
-    with readable("file"), Image.open(path) as image:
+    measure_any(source, field="file")
+    with readable("file"), Image.open(source) as image:
         for picture in ImageSequence.Iterator(image):
             yield np.asarray(as_seen(picture).convert("RGB"))
 

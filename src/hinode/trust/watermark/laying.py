@@ -15,6 +15,7 @@ from hinode.media.decode import VideoFile
 from hinode.request import Size
 from hinode.settings import Settings
 from hinode.trust.watermark.embed import Embedder
+from hinode.trust.watermark.pattern import MIN_SIDE
 from hinode.trust.watermark.search import Residual, Spectrum, read_in_place
 from hinode.trust.watermark.sound import embed_sound
 from hinode.trust.watermark.visible import Notice
@@ -23,9 +24,6 @@ from hinode.trust.watermark.words import PUBLIC_KEY, chips, id_of, min_score, va
 MIN_SHARE = 0.25
 """Share of the pixels of a frame that have to be drawn: a mark over fewer is not found again, see
 `docs/explanation/watermark.md`, and none is laid."""
-
-MIN_SIDE = 64
-"""Sides of a frame in pixels below which nothing is laid: encoders remove all of it."""
 
 CHECKED_FRAMES = 8
 """Frames of the finished file in which the mark is looked for."""

@@ -21,6 +21,9 @@ Complex = npt.NDArray[np.complex64]
 UNITS = 360
 """Length of the shorter side."""
 
+MIN_SIDE = 64
+"""Sides of a frame in pixels below which nothing is laid or looked for: encoders remove all of it."""
+
 PERIOD = 128
 """Units after which the pattern repeats itself."""
 

@@ -32,6 +32,9 @@ RADEMACHER = 3.18
 MAX_RATE = 1e-6
 """Probability that a clip without a mark matches one identity, over the whole search."""
 
+MAX_CLIP_RATE = 1e-4
+"""Probability that a clip without a mark matches any of the identities that it is compared with."""
+
 
 def id_of(facts: Mapping[str, object], key: bytes = PUBLIC_KEY) -> bytes:
     """The identity of a clip, from what its signed provenance says: equal facts give equal identities.

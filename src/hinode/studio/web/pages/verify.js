@@ -114,6 +114,6 @@ export function VerifyPage() {
     <div role="status" class=${busy ? "" : "visually-hidden"}>${busy && html`<p class="banner info">${t("verify.busy", { name })}</p>`}${report && html`<span class="visually-hidden">${t(`verdict.${report.verdict}`)}</span>`}</div>
     ${failure && html`<p class="error" role="alert">${failure}</p>`}
     ${answer ?? ask}
-    <section class="explained" aria-labelledby="explained"><h2 id="explained">${t("verify.what")}</h2>${["signed", "none", "true"].map((key) => html`<p key=${key}>${t(`verify.what.${key}`)}</p>`)}</section>
+    <section class="explained" aria-labelledby="explained"><h2 id="explained">${t("verify.what")}</h2>${["signed", "none", "watermark", "true"].map((key) => html`<p key=${key}>${t(`verify.what.${key}`)}</p>`)}</section>
   </div></main>`;
 }

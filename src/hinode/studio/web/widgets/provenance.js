@@ -34,11 +34,20 @@ export function ProvenanceTree({ report }) {
   const rows = [
     ["sha256", report.sha256 && html`<code class="digest">${report.sha256}</code>`],
     ["size", bytes(report.bytes)],
-    ["watermark", (report.watermarks ?? []).map((mark) => mark.id).join(", ")],
+    ["watermarks", report.watermarks && watermarks(report.watermarks)],
   ];
   return html`<ul class="provenance-tree"><${Node} name=${report.manifest?.title || t("provenance.thisFile")} note=${report.manifest?.title ? t("provenance.thisFile") : ""} state=${report.verdict}
     findings=${[...report.findings, ...(report.manifest?.findings ?? [])]} manifest=${report.manifest} rows=${rows} open=${true} /></ul>`;
 }
+
+/** The watermarks of this server in a file, in words. @param {NonNullable<Report["watermarks"]>} marks */
+function watermarks(marks) {
+  if (!marks.length) return t("watermark.none");
+  return marks.map((mark) => html`<div key=${mark.id}>${t(mark.made_at ? "watermark.madeOn" : "watermark.madeHere", { date: mark.made_at ? date(mark.made_at) : "" })} <code class="digest">${mark.id}</code></div>`);
+}
+
+/** @param {number} seconds since 1970 */
+const date = (seconds) => new Date(seconds * 1000).toLocaleDateString(document.documentElement.lang, { dateStyle: "medium" });
 
 /**
  * @param {{ name: string, note: string, state: Verdict, findings: Finding[], manifest: Manifest | null, rows?: any[], open?: boolean, hint?: string }} properties
