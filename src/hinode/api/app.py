@@ -46,6 +46,7 @@ from hinode.api.routes.operations import (
 )
 from hinode.api.routes.rights import consents, takedowns, uploads
 from hinode.api.routes.rights import page as takedown_page
+from hinode.api.routes.trust import audit, policy, review
 from hinode.api.routes.videos import (
     captions,
     content,
@@ -100,6 +101,9 @@ ROUTERS = (
     consents.router,
     uploads.router,
     takedowns.router,
+    review.router,
+    policy.router,
+    audit.router,
     verify.router,
     workers.router,
     worker_files.router,

@@ -254,7 +254,9 @@ class Decisions:
                 decision_id=decision_id, project_id=project_id, **values
             )
             connection.execute(start.on_conflict_do_update(index_elements=["decision_id"], set_=values))
-            log.record(connection, Event("review.appealed", person, decision_id, {"project": project_id}), now)
+            log.record(
+                connection, Event("review.appealed", person, decision_id, {"project": project_id}), now
+            )
             return _find(connection, decision_id)
 
     def _page(
