@@ -90,7 +90,7 @@ def test_an_approved_request_passes_when_it_is_sent_again(server: Server) -> Non
     assert decision["id"] in error["message"]
     server.context.decisions.review(decision["id"], Outcome.APPROVED, "tester", "a parody")
     assert create(server, prompt="the president of France").status_code == 200
-    waiting, _ = server.context.decisions.list()
+    waiting, _ = server.context.decisions.page()
     assert decision["id"] not in {entry.id for entry in waiting}
 
 

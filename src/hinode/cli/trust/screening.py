@@ -164,7 +164,7 @@ def list_decisions(
 ) -> None:
     """Print what screening blocked and nobody has reviewed yet."""
     with _open_decisions() as decisions:
-        entries, _ = decisions.list(waiting=not everything, limit=limit)
+        entries, _ = decisions.page(waiting=not everything, limit=limit)
     if as_json:
         from dataclasses import asdict
 

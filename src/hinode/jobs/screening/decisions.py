@@ -154,7 +154,7 @@ class Decisions:
 
     # What reviewers do
 
-    def list(
+    def page(
         self,
         *,
         waiting: bool = True,

@@ -100,7 +100,7 @@ def list_stopped(
     appealed: Annotated[bool, Query(description="Only those with an appeal.")] = False,
 ) -> Response:
     """Requests of all projects that screening stopped, for reviewers."""
-    entries = context.decisions.list(waiting=waiting, appealed=appealed, **page)
+    entries = context.decisions.page(waiting=waiting, appealed=appealed, **page)
     titles = _titles(context)
     return ReviewQueue.from_entries(lambda entry: _details(entry, titles), entries).response()
 

@@ -6,12 +6,14 @@ import { href } from "../core/router.js";
 import { isOwner, mayWrite, session } from "../core/session.js";
 import { t } from "../core/strings.js";
 import { html, useEffect, useState } from "../core/ui.js";
+import { Appeal } from "../widgets/appeal.js";
 import { Button, Field, Segmented } from "../widgets/controls.js";
 import { Dialog } from "../widgets/dialog.js";
 import { PageHead } from "../widgets/frame.js";
 import { Icon } from "../widgets/icons.js";
 import { day } from "./characters/consent.js";
 
+/** @typedef {import("hinode-api").components["schemas"]["Stopped"]} Stopped */
 /** @typedef {{ entry_id: string, kind: string, similarity: number, files: string[] }} Match */
 /** @typedef {{ id: string, status: string, kind: string, statement: string, reason: string, created_at: number, due_at: number, appeal_ends_at: number | null, counter_at: number | null, entries: string[] }} Own */
 /** @typedef {Own & { locator: string, name: string, contact: string, counter_statement: string | null, counter_signature: string | null, decided_at: number | null }} Notice */
@@ -23,7 +25,7 @@ export default function Page() {
   const reviews = isOwner() || session.value?.role === "reviewer";
   return html`<${PageHead} title=${t("rights.title")}><a class="button" href=${href("characters")}><${Icon} name="people" />${t("nav.characters")}</a><//>
     <div class="rights stack">
-      <${Confirmation} /><${OwnNotices} key=${round} />${reviews && html`<${Reviewing} onDecided=${() => setRound(round + 1)} />`}
+      <${Confirmation} /><${OwnStopped} /><${OwnNotices} key=${round} />${reviews && html`<${Reviewing} onDecided=${() => setRound(round + 1)} />`}
     </div>`;
 }
 
@@ -40,6 +42,20 @@ function Confirmation() {
   return html`<${Section} title=${t("rights.uploads")} about=${t(`rights.policy.${data.policy}`)}>
     ${data.policy === "attest" && html`<blockquote class="statement">${data.text}</blockquote>
       ${data.confirmed_at ? html`<p class="row"><${Icon} name="check" /><span>${t("rights.confirmed", { day: day(data.confirmed_at) })}</span></p>` : mayWrite() && html`<div><${Button} kind="primary head-button" icon="check" onClick=${confirm}>${t("rights.confirm")}<//></div>`}`}
+  <//>`;
+}
+
+function OwnStopped() {
+  const [stopped, setStopped] = useState(/** @type {Stopped[] | null} */ (null));
+  const load = () => get("review/own", { query: { limit: 50 } }).then((page) => setStopped(page.data), notifyError);
+  useEffect(() => { load(); }, []);
+  const state = (/** @type {Stopped} */ entry) => entry.outcome ?? (entry.appeal === null ? "waiting" : "appealed");
+  return html`<${Section} title=${t("rights.stopped")} about=${t("rights.stopped.about")}>
+    ${stopped?.length === 0 && html`<p class="nothing">${t("rights.stopped.none")}</p>`}
+    <ul class="notices-list">${(stopped ?? []).map((entry) => html`<li key=${entry.id}><div class="row between wrap"><b>${entry.title}</b><span class="chip open">${t(`rights.stopped.${state(entry)}`)}</span></div>
+      <p dir="auto" class="clamp">${entry.text ?? t("rights.stopped.notStored")}</p>${entry.appeal !== null && html`<p class="small" dir="auto">${t("rights.appeal.open")}: ${entry.appeal}</p>`}
+      <small class="breaks">${ago(entry.created_at)} · ${entry.id}</small>
+      ${state(entry) === "waiting" && entry.approvable && mayWrite() && html`<div><${Appeal} id=${entry.id} onAppealed=${load} /></div>`}</li>`)}</ul>
   <//>`;
 }
 
