@@ -33,12 +33,13 @@ def make(server: ServerHarness, key: str, prompt: str) -> int:
     return server.request("POST", "/v1/videos", key=key, body=body)[0]
 
 
-def test_from_a_refusal_to_the_audit_log(server: ServerHarness, sign_in: SignIn) -> None:
+def test_from_a_refusal_to_the_audit_log(server: ServerHarness, sign_in: SignIn, errors: list[str]) -> None:
     page, key = sign_in(), server.key("trust")
     keyboard = Keyboard(page)
     page.get_by_role("textbox", name="Prompt").fill(BLOCKED)
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("alert").filter(has_text="gore and graphic violence")).to_be_visible()
+    errors.clear()  # the refusal itself
     keyboard.activate("button", "Appeal", exact=True)
     keyboard.write("Why the request is in order", "It is red paint.")
     keyboard.activate("button", "Send the appeal")
@@ -63,7 +64,6 @@ def test_from_a_refusal_to_the_audit_log(server: ServerHarness, sign_in: SignIn)
     keyboard.activate("button", "Dry run")
     expect(page.get_by_text(re.compile("Line 2: .*circus, which is not defined"))).to_be_visible()
     expect(page.get_by_label("Policy in YAML")).to_be_focused()
-    look(page)
     assert make(server, key, "a clown") == 200
     keyboard.write("Policy in YAML", CLOWNS)
     keyboard.activate("button", "Dry run")
@@ -73,6 +73,11 @@ def test_from_a_refusal_to_the_audit_log(server: ServerHarness, sign_in: SignIn)
     keyboard.activate("button", "Put in force")
     expect(page.get_by_role("button", name=re.compile("^Load version"))).to_be_visible()
     assert make(server, key, "a clown") == 400
+
+    for tab, title in (("Takedowns", "Transparency report"), ("Consents", "Every consent")):
+        keyboard.activate("link", tab)
+        expect(page.get_by_role("heading", name=title)).to_be_visible()
+        look(page)
 
     keyboard.activate("link", "Audit log")
     keyboard.activate("button", "Verify the log")

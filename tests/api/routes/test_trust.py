@@ -169,7 +169,8 @@ def test_a_policy_is_tried_on_past_requests_before_it_is_put_in_force(
     for text, line in (
         ("categories:\n  gore: [", 3),
         (
-            "rules:\n  - {id: a, category: gore, phrases: {en: [a]}}\n  - {id: b, category: none,\n     phrases: {en: [x]}}",
+            "rules:\n  - {id: a, category: gore, phrases: {en: [a]}}\n"
+            "  - {id: b, category: none,\n     phrases: {en: [x]}}",
             3,
         ),
         ("# mine\ncolour: red\n", 2),

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from hinode.errors import HinodeError
 from hinode.jobs.rows import read_request
-from hinode.jobs.screening.decisions import STOPPED
+from hinode.jobs.screening.decisions import STOPPED, Outcome
 from hinode.records.database import Database
 from hinode.records.tables import jobs
 from hinode.records.tables import screening_decisions as decisions
@@ -91,8 +91,13 @@ def last(database: Database, count: int) -> list[Past]:
     stopped and whose texts are stored."""
     of_jobs = sa.select(jobs.c.id, jobs.c.project_id, jobs.c.request, jobs.c.created_at)
     stopped = sa.select(decisions.c.id, decisions.c.project_id, decisions.c.text, decisions.c.created_at)
-    # A decision against the clip of a job is about a request that is there already.
-    stopped = stopped.where(STOPPED, decisions.c.text.is_not(None), decisions.c.job_id.is_(None))
+    # A decision against a clip, or one that a reviewer has lifted, is about a request that is among the jobs.
+    stopped = stopped.where(
+        STOPPED,
+        decisions.c.text.is_not(None),
+        decisions.c.job_id.is_(None),
+        decisions.c.outcome.is_distinct_from(Outcome.APPROVED.value),
+    )
     with database.read() as connection:
         sent = connection.execute(of_jobs.order_by(jobs.c.id.desc()).limit(count)).mappings().all()
         refused = connection.execute(stopped.order_by(decisions.c.id.desc()).limit(count)).mappings().all()

@@ -71,7 +71,7 @@ function Editor({ policy, onSaved }) {
       <${Field} label=${t("trust.policy.prompts")} hint=${t("trust.policy.promptsHint")}>${(/** @type {any} */ field) => html`<textarea ...${field} rows="2" dir="auto" value=${prompts} onInput=${(/** @type {any} */ event) => setPrompts(event.currentTarget.value)}></textarea>`}<//>
       <div class="row wrap field-row"><${Field} label=${t("trust.policy.past")}>${(/** @type {any} */ field) => html`<select ...${field} value=${past} onChange=${(/** @type {any} */ event) => setPast(Number(event.currentTarget.value))}>${PAST.map((count) => html`<option key=${count} value=${count}>${count ? t("trust.policy.count", { count }) : t("trust.policy.noPast")}</option>`)}</select>`}<//>
         <${Button} icon="play" disabled=${busy} onClick=${tryIt}>${t("trust.policy.try")}<//>
-        <${Button} kind="primary" icon="check" disabled=${!tried || text === policy.text} onClick=${() => setSure(true)}>${t("trust.policy.save")}<//></div>
+        <${Button} kind="primary head-button" icon="check" disabled=${!tried || text === policy.text} onClick=${() => setSure(true)}>${t("trust.policy.save")}<//></div>
       <p class="small">${t(text === policy.text ? "trust.policy.same" : tried ? "trust.policy.ready" : "trust.policy.tryFirst")}</p>
       <div role="status" class="stack">${tried && html`<${Result} check=${check} />`}</div>
       ${sure && check && html`<${Confirm} title=${t("trust.policy.sure")} action=${t("trust.policy.save")} onConfirm=${save} onClose=${() => setSure(false)}><p>${check.past ? t("trust.policy.changes", { count: check.past.changed }) : t("trust.policy.untried")}</p><p>${t("trust.policy.sureText")}</p><//>`}
