@@ -1,8 +1,9 @@
-"""From a refusal to its appeal, its review, another policy and the audit log, by keyboard."""
+"""What screening stopped, its appeal and review, the policy and the audit log, by keyboard."""
 
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,6 +12,7 @@ from benchmarks.serving import ServerHarness
 from tests.studio.browser import violations
 from tests.studio.conftest import SignIn
 from tests.studio.keyboard import Keyboard
+from tests.studio.visits import ask
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +35,17 @@ def make(server: ServerHarness, key: str, prompt: str) -> int:
     return server.request("POST", "/v1/videos", key=key, body=body)[0]
 
 
-def test_from_a_refusal_to_the_audit_log(server: ServerHarness, sign_in: SignIn, errors: list[str]) -> None:
+def grant_consent(server: ServerHarness, key: str) -> None:
+    character = ask(
+        server, key, "POST", "characters", {"name": "Ada", "description": "a bird", "person": True}
+    )
+    terms = {"character_id": character["id"], "person": "Ada L.", "expires_at": int(time.time() + 1e6)}
+    ask(server, key, "POST", "consents", {**terms, "confirmed": True})
+
+
+def test_a_refusal_is_appealed_and_approved(
+    server: ServerHarness, sign_in: SignIn, errors: list[str]
+) -> None:
     page, key = sign_in(), server.key("trust")
     keyboard = Keyboard(page)
     page.get_by_role("textbox", name="Prompt").fill(BLOCKED)
@@ -58,7 +70,11 @@ def test_from_a_refusal_to_the_audit_log(server: ServerHarness, sign_in: SignIn,
     expect(page.get_by_text("Nothing waits.")).to_be_visible()
     assert make(server, key, BLOCKED) == 200
 
-    keyboard.activate("link", "Policy")
+
+def test_another_policy_and_what_the_operator_sees(server: ServerHarness, sign_in: SignIn) -> None:
+    page, key = sign_in(), server.key("policy")
+    keyboard = Keyboard(page)
+    page.goto(f"{server.origin}/#/trust/policy")
     expect(page.get_by_role("button", name="Put in force")).to_be_disabled()
     keyboard.write("Policy in YAML", CLOWNS.replace("gore", "circus"))
     keyboard.activate("button", "Dry run")
@@ -74,6 +90,7 @@ def test_from_a_refusal_to_the_audit_log(server: ServerHarness, sign_in: SignIn,
     expect(page.get_by_role("button", name=re.compile("^Load version"))).to_be_visible()
     assert make(server, key, "a clown") == 400
 
+    grant_consent(server, key)
     for tab, title in (("Takedowns", "Transparency report"), ("Consents", "Every consent")):
         keyboard.activate("link", tab)
         expect(page.get_by_role("heading", name=title)).to_be_visible()
