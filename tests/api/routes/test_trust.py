@@ -14,10 +14,9 @@ from hinode.jobs.audit import anchoring
 from hinode.jobs.screening.policies import FOLDER
 from hinode.jobs.tenants.tenant import ALL_SCOPES
 from hinode.trust.screening import frames
-from hinode.trust.screening.guards import Item
-from hinode.trust.screening.policy import Policy, builtin
-from hinode.trust.screening.verdict import Action, Finding, Stage, Verdict
+from hinode.trust.screening.policy import builtin
 from tests.api.conftest import CheckError, Server
+from tests.api.guards import Rejecting
 
 BLOCKED = "graphic g0re"
 CLOWNS = "rules:\n  - {id: clowns, category: gore, phrases: {en: [clown]}}\n"
@@ -110,16 +109,6 @@ def test_nobody_appeals_in_the_gravest_category(server: Server, check_error: Che
     (mine,) = own(server)
     assert (mine["text"], mine["approvable"]) == (None, False)
     check_error(server.client.post(f"/v1/review/{mine['id']}/appeal", json={"note": "a"}), 400, "id")
-
-
-class Rejecting:
-    """A guard that rejects every clip."""
-
-    name = "rejecting"
-    stages = frozenset({Stage.FRAMES})
-
-    def check(self, item: Item, policy: Policy) -> Verdict:
-        return Verdict((Finding("gore", self.name, Action.BLOCK, item.stage, "guard"),), policy.version)
 
 
 def test_a_blocked_clip_is_reviewed_by_its_frames(
