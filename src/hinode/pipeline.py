@@ -300,6 +300,16 @@ def write_stills(
     return write(thumbnail, "WEBP", small), write(spritesheet, "JPEG", sheet)
 
 
+def evidence(frames: Frames, statement: Statement, *, marking: Marking) -> bytes:
+    """A signed JPEG of sixteen of some frames, uint8 [T, H, W, 3], of a clip that nobody but a reviewer sees;
+    for `statement` see `preview`."""
+    file = io.BytesIO()
+    size = frames.shape[2], frames.shape[1]
+    picture = stills.spritesheet(frames, fit_within(size, TILE_SIDE))
+    picture.save(file, format="JPEG", quality=STILL_QUALITY)
+    return marking.sign_bytes(file.getvalue(), statement)
+
+
 def preview(frame: Frames, statement: Statement, *, marking: Marking) -> bytes:
     """A small signed WebP of one frame, uint8 [H, W, 3]: what people see while they wait. For `statement` see
     `Marking.shorten`."""

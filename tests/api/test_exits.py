@@ -12,10 +12,13 @@ from typer.testing import CliRunner
 
 import hinode
 from hinode import cli
+from hinode.jobs.tenants.tenant import ALL_SCOPES
 from hinode.jobs.worker import attempt
 from hinode.trust.provenance.exits import EXITS, INTERNAL, WRITERS, Holder
 from hinode.trust.provenance.marking import FRAMES
+from hinode.trust.screening import frames
 from tests.api.conftest import Server
+from tests.api.guards import Rejecting
 from tests.manifests import read_manifest
 
 SECRET = "zyxwvutsecretprompt"
@@ -70,14 +73,24 @@ def from_the_command(folder: Path) -> dict[str, list[Path]]:
     }
 
 
+def block(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of the frames of a clip that a guard has blocked."""
+    with monkeypatch.context() as patch:
+        patch.setattr(frames, "configured", lambda policy: (Rejecting(),))
+        server.create(prompt=f"{SECRET} blocked")
+        server.run_jobs()
+    decision = server.client.get("/v1/review/own").json()["data"][0]["id"]
+    return f"/v1/review/{decision}/frames"
+
+
 def from_the_server(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Path]]:
     monkeypatch.setattr(attempt, "PREVIEW_SECONDS", 0.0)
     previews: list[bytes] = []
     monkeypatch.setattr(server.context.objects, "put_preview", lambda job_id, data: previews.append(data))
     video = server.render(prompt=f"{SECRET} flies")["id"]
 
-    def save(name: str, address: str) -> Path:
-        response = server.client.get(address)
+    def save(name: str, address: str, headers: dict[str, str] | None = None) -> Path:
+        response = server.client.get(address, headers=headers)
         assert response.status_code == 200, response.text
         path = folder / name
         path.write_bytes(response.content)
@@ -89,10 +102,12 @@ def from_the_server(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatc
             archive.extractall(target)
         return target
 
+    key = server.context.tenants.create_key("operator", scopes=ALL_SCOPES).key
+    as_operator = {"authorization": f"Bearer {key}"}
     address = f"/v1/videos/{video}"
     (folder / "preview.webp").write_bytes(previews[-1])
     converted = [save(f"converted.{kind}", f"{address}/content?format={kind}") for kind in ("gif", "webp")]
-    frames = unpack(save("frames.zip", f"{address}/content?format=png"))
+    pictures = unpack(save("frames.zip", f"{address}/content?format=png"))
     clip = server.client.get(f"{address}/content").content
     files = {"video": ("m.mp4", clip, "video/mp4")}
     character = server.client.post("/v1/videos/characters", data={"name": "Pip"}, files=files)
@@ -103,8 +118,11 @@ def from_the_server(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatc
         "thumbnail of a job": [save("thumbnail.webp", f"{address}/content?variant=thumbnail")],
         "spritesheet of a job": [save("sheet.jpg", f"{address}/content?variant=spritesheet")],
         "preview of a running job": [folder / "preview.webp"],
+        "frames of a blocked clip for reviewers": [
+            save("frames.jpg", block(server, monkeypatch), as_operator)
+        ],
         "converted download": converted,
-        "converted download of frames": [frames / FRAMES],
+        "converted download of frames": [pictures / FRAMES],
         "single frame": [save("frame.png", f"{address}/frames/3")],
         "picture of a character": [save("portrait.png", f"/v1/characters/{character.json()['id']}/picture")],
         "archive of the library": sorted(unpack(save("archive.zip", archive["url"])).iterdir()),

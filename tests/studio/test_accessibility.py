@@ -16,7 +16,8 @@ pytestmark = pytest.mark.slow
 
 LEFT_ALONE = re.compile(
     r"delete|trash|sign out|make|render|remove|cancel|revoke|^end|undo|redo|download|save|take off|star"
-    r"|full screen|picture of this|video of this|import|pause|play|restore|publish|finish|retry|again",
+    r"|full screen|picture of this|video of this|import|pause|play|restore|publish|finish|retry|again"
+    r"|approve|refuse|put in force|dry run|verify",
     re.IGNORECASE,
 )
 """Buttons that do more than to open something."""
@@ -42,6 +43,7 @@ def addresses(server: ServerHarness, key: str) -> dict[str, str]:
     board = ask(server, key, "POST", "storyboards", {"title": "A day", "document": document})["id"]
     ask(server, key, "POST", "project", {"feed_enabled": True})
     ask(server, key, "POST", "feed", {"video_id": first, "caption": "Look"})
+    server.request("POST", "/v1/videos", key=key, body={"prompt": "graphic gore"})
     return {"clip": f"/{first}", "compare": f"?ids={first},{second}", "storyboard": f"/{board}"}
 
 

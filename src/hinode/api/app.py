@@ -46,6 +46,8 @@ from hinode.api.routes.operations import (
 )
 from hinode.api.routes.rights import consents, takedowns, uploads
 from hinode.api.routes.rights import page as takedown_page
+from hinode.api.routes.trust import audit, policy, review
+from hinode.api.routes.trust import consents as all_consents
 from hinode.api.routes.videos import (
     captions,
     content,
@@ -97,9 +99,13 @@ ROUTERS = (
     shots.router,
     feed.router,
     feed.syndication_router,
+    all_consents.router,
     consents.router,
     uploads.router,
     takedowns.router,
+    review.router,
+    policy.router,
+    audit.router,
     verify.router,
     workers.router,
     worker_files.router,

@@ -52,6 +52,7 @@ from hinode.jobs.rights.takedowns import Takedowns
 from hinode.jobs.rights.uploads import UploadPolicy
 from hinode.jobs.screening.decisions import Decisions
 from hinode.jobs.screening.gate import Gate
+from hinode.jobs.screening.policies import Policies
 from hinode.jobs.status.report import StatusRecords
 from hinode.jobs.store import Store
 from hinode.jobs.storyboards.storyboards import Storyboards
@@ -60,7 +61,7 @@ from hinode.jobs.tenants.mail import Mailer
 from hinode.jobs.tenants.members import Members
 from hinode.jobs.tenants.rates import SharedBuckets
 from hinode.jobs.tenants.sessions import Sessions
-from hinode.jobs.tenants.tenant import MANAGE, Identity
+from hinode.jobs.tenants.tenant import MANAGE, REVIEW, Identity
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.webhooks.endpoints import Endpoints
 from hinode.money.pricing import Pricing
@@ -87,8 +88,6 @@ MAX_BODY_MEMORY, MAX_BODY_MEMORY_PER_PROJECT = 256 << 20, 96 << 20
 """Bytes of text of all bodies that are being read, in all and for one project."""
 MAX_STREAMS, MAX_STREAMS_PER_PROJECT = 500, 100
 """Videos whose events are followed at once, in all and for one project, if there are many descriptors."""
-REVIEW = "review"
-"""Scope of the role of reviewers."""
 PROJECT_SHARE = 4
 """One project gets this part of all connections for its requests, and half of that for its streams."""
 MAX_TESTS, MAX_TESTS_PER_PROJECT = 4, 2
@@ -111,6 +110,7 @@ class Context:
         pricing = Pricing(settings.home)
         self.store = Store(database, clock, settings.lease_seconds, pricing, gate)
         self.decisions = Decisions(database, clock)
+        self.policies = Policies(database, settings.policy, clock)
         self.tenants = Tenants(database, clock)
         self.sessions = Sessions(database, clock)
         self.members = Members(database, self.sessions, clock)
@@ -239,11 +239,20 @@ async def _person(request: Request) -> Person:
 
 async def _reviewer(request: Request) -> Person:
     """Raises Refusal: the request is not of an owner or a reviewer of the first project, the operator's."""
+    return await _of_operator(request, {MANAGE, REVIEW}, "owners and reviewers")
+
+
+async def _operator(request: Request) -> Person:
+    """Raises Refusal: the request is not of an owner of the first project."""
+    return await _of_operator(request, {MANAGE}, "owners")
+
+
+async def _of_operator(request: Request, scopes: set[str], who: str) -> Person:
     identity, context = await _identity(request), await _context(request)
     operator = await anyio.to_thread.run_sync(context.tenants.project, None)
-    if identity.project_id == operator.id and identity.scopes & {MANAGE, REVIEW}:
+    if identity.project_id == operator.id and identity.scopes & scopes:
         return await _person(request)
-    message = "only owners and reviewers of the operator's project may do that"
+    message = f"only {who} of the operator's project may do that"
     raise Refusal(403, message, code="insufficient_role")
 
 
@@ -253,7 +262,9 @@ Caller = Annotated[Identity, Depends(_identity)]
 Actor = Annotated[Person, Depends(_person)]
 """Who sends a request that is about the rights of people."""
 Reviewer = Annotated[Person, Depends(_reviewer)]
-"""Who decides about notices and uploads, for the whole server."""
+"""Who decides about notices, uploads and what screening stopped, for the whole server."""
+Operator = Annotated[Person, Depends(_operator)]
+"""Who changes and sees what is of the whole server: an owner of the first project."""
 Manager = Annotated[Identity, Depends(_manager)]
 """Who sends a request that changes members, keys or settings of a project."""
 OWNERS = Depends(_owner_or_key)

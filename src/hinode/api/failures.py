@@ -23,6 +23,7 @@ from hinode.jobs.files.objects import StoreError
 from hinode.jobs.fleet.leases import UnknownWorker
 from hinode.jobs.job import LeaseLost, OverQuota, WrongState
 from hinode.jobs.rights.enforcement import CODES, Withheld
+from hinode.jobs.screening.policies import StalePolicy
 from hinode.jobs.storyboards.storyboards import Stale
 from hinode.jobs.tenants.tokens import SignInError
 from hinode.jobs.worker.remote.protocol import VersionSkew
@@ -191,7 +192,7 @@ def _of_ours(error: HinodeError) -> Refusal:
         return Refusal(401, str(error), code=error.code)
     if isinstance(error, VersionSkew):
         return Refusal(400, str(error), code=error.code)
-    if isinstance(error, WrongState | WrongStatus | LeaseLost | UnknownWorker):
+    if isinstance(error, WrongState | WrongStatus | LeaseLost | UnknownWorker | StalePolicy):
         # A retry at once would get the same answer.
         return Refusal(409, str(error), code=error.code, headers={"x-should-retry": "false"})
     if isinstance(error, Stale):

@@ -36,6 +36,7 @@ from hinode.request import MediaFile, Request
 from hinode.rights.fingerprint import Fingerprint
 from hinode.trust.provenance import marks
 from hinode.trust.provenance.authority import Authority
+from hinode.trust.screening.frames import ClipBlocked
 from hinode.trust.screening.verdict import Verdict
 
 
@@ -388,6 +389,28 @@ class Store(Upkeep):
             else:
                 wait = backoff(failures, first=2.0, maximum=transitions.MAX_BACKOFF)
                 transitions.requeue(connection, job, not_before=now + wait)
+
+    def block(self, lease: Lease, blocked: ClipBlocked, pictures: MediaFile | None) -> None:
+        """Enter that a guard has blocked the clip of a job, which fails for good, with a decision that the
+        person can appeal against.
+
+        Args:
+            pictures: frames of the clip on one picture in the store, or None if none may be kept.
+        """
+        now = self.clock()
+        with self.database.write() as connection:
+            error = f"{blocked.code}: {blocked}"
+            job = transitions.release(connection, lease.job, Outcome.FAILED, now, error)
+            if job.cancel_requested_at is not None:
+                transitions.cancel(connection, job, now)
+                return
+            message = str(self.gate.record_clip(connection, job, blocked, pictures, now))
+            transitions.end(connection, job, Status.FAILED, now, blocked.code, message)
+
+    def is_approved(self, lease: Lease) -> bool:
+        """Whether a reviewer has approved the clip of exactly this request."""
+        with self.database.read() as connection:
+            return self.gate.is_clip_approved(connection, lease.job)
 
     def acknowledge_cancel(self, lease: Lease) -> None:
         """Enter that the worker has stopped because the job is to be cancelled."""

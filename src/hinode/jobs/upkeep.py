@@ -22,6 +22,7 @@ from hinode.records.tables import (
     characters,
     idempotency,
     jobs,
+    screening_frames,
     upload_reviews,
     uploads,
     withheld_files,
@@ -42,6 +43,7 @@ _REFERENCES = (
     sa.select(characters.c.digest).where(characters.c.deleted_at.is_(None)),
     sa.select(withheld_files.c.digest),
     sa.select(upload_reviews.c.digest).where(upload_reviews.c.accepted.is_(None)),
+    sa.select(screening_frames.c.digest),
 )
 
 

@@ -208,6 +208,23 @@ def test_roles(owner: Browser, server: Server, check_error: CheckError) -> None:
                 assert check_error(answer, 403)["code"] == "insufficient_role"
 
 
+def test_a_reviewer_of_the_operator_decides_and_does_no_more(server: Server, check_error: CheckError) -> None:
+    project = server.context.tenants.project(None)
+    operator = Browser(server)
+    operator.sign_in(token=server.context.sessions.create_link(project.id))
+    assert operator.session()["project"]["operator"] is True  # type: ignore[index]
+    server.client.post("/v1/videos", json={"prompt": "graphic gore", "size": SMALL})
+    decision = server.client.get("/v1/review/own").json()["data"][0]["id"]
+    reviewer, _ = member(server, operator, "reviewer")
+    answer = reviewer.client.post(f"/v1/review/{decision}", json={"decision": "refuse"})
+    assert answer.json()["outcome"] == "refused"
+    for path in ("takedowns/takedown_1/decision", "rights/reviews/review_1"):
+        assert reviewer.client.post(f"/v1/{path}", json={}).status_code == 400, path
+    for path in (f"review/{decision}/appeal", "policy/check", "videos"):
+        check_error(reviewer.client.post(f"/v1/{path}", json={}), 403)
+    check_error(reviewer.client.get("/v1/audit"), 403)
+
+
 def test_another_role_and_a_removal_take_effect_at_once(owner: Browser, server: Server) -> None:
     browser, member_id = member(server, owner, "viewer")
     path, body = f"/v1/members/{member_id}", {"prompt": "a kite", "size": SMALL}
@@ -357,7 +374,12 @@ def test_other_projects_are_not_there(owner: Browser, server: Server) -> None:
     # The same address in two projects is two accounts.
     again, other_id = member(server, stranger, "owner")
     assert other_id != member_id
-    assert again.session()["project"] == {"id": other.id, "name": other.name, "feed_enabled": False}
+    assert again.session()["project"] == {
+        "id": other.id,
+        "name": other.name,
+        "feed_enabled": False,
+        "operator": False,
+    }
     assert (
         Browser(server).sign_in(email=address(server), password=PASSWORD, project=other.name).status_code
         == 200

@@ -9,6 +9,7 @@ so that one that was removed takes no job any more.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -25,7 +26,7 @@ from hinode.errors import HinodeError
 from hinode.jobs.fleet.tokens import PREFIX as TOKEN_PREFIX
 from hinode.jobs.fleet.tokens import WorkerTokens
 from hinode.jobs.tenants.sessions import Sessions
-from hinode.jobs.tenants.tenant import Identity
+from hinode.jobs.tenants.tenant import REVIEW, Identity
 from hinode.jobs.tenants.tenants import Tenants
 
 PREFIX = "/v1/"
@@ -52,6 +53,8 @@ HARMLESS = frozenset({"/v1/verify", "/v1/detect"})
 """Of these, what a form of another site may send too, since it changes nothing."""
 OWN = "/v1/sessions/"
 """Sessions of one's own, which every role may end."""
+REVIEWS = re.compile(r"/v1/(takedowns/[^/]+/decision|rights/reviews/[^/]+|review/[^/]+)")
+"""What reviewers decide about; the routes check whose reviewers they are."""
 OPEN_PER_MINUTE = 600
 """Requests from one address that are nobody's."""
 
@@ -116,7 +119,7 @@ class Authentication:
                 raise _too_many_requests(rate)
             is_worker = WORK in identity.scopes
             if not is_open and not is_worker and not scope["path"].startswith(OWN):
-                _check_scope(identity, scope["method"])
+                _check_scope(identity, scope["method"], scope["path"])
             stack.enter_context(self.requests.acquire(identity.project_id))
         except (Refusal, HinodeError) as error:
             await failures.of(error).response()(scope, receive, send)
@@ -228,9 +231,9 @@ def _check_single(headers: Headers) -> None:
             raise Refusal(400, message, code="bad_input")
 
 
-def _check_scope(identity: Identity, method: str) -> None:
+def _check_scope(identity: Identity, method: str, path: str) -> None:
     name = "read" if method in READING else "write"
-    if name in identity.scopes:
+    if name in identity.scopes or (REVIEW in identity.scopes and REVIEWS.fullmatch(path)):
         return
     if identity.role is not None:
         message = f"the role {identity.role} may not do that; ask an owner of the project for another"

@@ -23,6 +23,7 @@ from hinode.settings import Settings
 
 if TYPE_CHECKING:
     from hinode.jobs.screening.decisions import Decisions
+    from hinode.jobs.screening.past import Trial
     from hinode.trust.screening.policy import Policy
 
 policy = typer.Typer(help="Check the policy of screening, and try it on prompts.", no_args_is_help=True)
@@ -63,7 +64,7 @@ def check_policy(
 
     loaded = policies.load(_path(file))
     rules = Counter(rule.category for rule in loaded.rules)
-    changes = _dry_run(loaded, past) if past else []
+    trials = _dry_run(loaded, past) if past else []
     if as_json:
         values = {
             "version": loaded.version,
@@ -72,7 +73,16 @@ def check_policy(
                 name: {"action": category.action, "severity": category.severity, "rules": rules[name]}
                 for name, category in loaded.categories.items()
             },
-            "past": [{"prompt": prompt, "categories": names} for prompt, names in changes],
+            "past": [
+                {
+                    "prompt": trial.past.prompt,
+                    "categories": list(trial.verdict.categories),
+                    "before": trial.before.name.lower(),
+                    "after": trial.verdict.action.name.lower(),
+                }
+                for trial in trials
+                if trial.changes or trial.verdict.findings
+            ],
         }
         print(json.dumps(values, ensure_ascii=False))
         return
@@ -82,10 +92,19 @@ def check_policy(
     ]
     print_table(("CATEGORY", "TITLE", "ACTION", "SEVERITY", "RULES"), rows)
     print(f"version {loaded.version}, {len(loaded.rules)} rules, {len(loaded.languages)} languages")
-    for prompt, names in changes:
-        print(f"{', '.join(names)}: {quote(prompt, TEXT_CHARACTERS)}")
+    for trial in trials:
+        if trial.changes or trial.verdict.findings:
+            now, after = trial.before.name.lower(), trial.verdict.action.name.lower()
+            names = ", ".join(trial.verdict.categories) or "nothing found"
+            change = f"{now} -> {after}" if trial.changes else after
+            print(f"{change}: {names}: {quote(trial.past.prompt, TEXT_CHARACTERS)}")
     if past:
-        print(f"of the last {past} prompts {len(changes)} would not pass")
+        counts = Counter(trial.verdict.action.name.lower() for trial in trials)
+        changes = sum(trial.changes for trial in trials)
+        print(
+            f"of the last {len(trials)} prompts {counts['allow']} would pass, {counts['review']} be reviewed "
+            f"and {counts['block']} be blocked; {changes} would change"
+        )
 
 
 def _path(file: Path | None) -> Path:
@@ -94,18 +113,13 @@ def _path(file: Path | None) -> Path:
     return file or Settings.from_environment(os.environ).policy
 
 
-def _dry_run(loaded: Policy, past: int) -> list[tuple[str, list[str]]]:
-    from hinode.jobs.screening.decisions import past_prompts
-    from hinode.trust.screening.screener import screen
-    from hinode.trust.screening.verdict import Text
+def _dry_run(loaded: Policy, count: int) -> list[Trial]:
+    from hinode.jobs.screening import past
+    from hinode.jobs.screening.policies import Policies
 
-    result = []
     with open_database() as database:
-        for prompt in past_prompts(database, past):
-            verdict = screen(loaded, [Text(prompt)])
-            if verdict.findings:
-                result.append((prompt, list(verdict.categories)))
-    return result
+        in_force = Policies(database, Settings.from_environment(os.environ).policy, time.time).in_force()
+        return past.dry_run(past.last(database, count), loaded, in_force)
 
 
 @policy.command("try", cls=Command)
@@ -150,7 +164,7 @@ def list_decisions(
 ) -> None:
     """Print what screening blocked and nobody has reviewed yet."""
     with _open_decisions() as decisions:
-        entries, _ = decisions.list(waiting=not everything, limit=limit)
+        entries, _ = decisions.page(waiting=not everything, limit=limit)
     if as_json:
         from dataclasses import asdict
 

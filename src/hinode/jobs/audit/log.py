@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,6 +18,10 @@ from hinode.trust.audit.verification import Payload
 MICRO = 1_000_000
 PAGE = 1000
 ONLY = 1  # number of the row of `audit_head`
+
+_WITH_PAYLOADS = sa.select(audit_log, audit_payloads.c.salt, audit_payloads.c.payload).select_from(
+    audit_log.outerjoin(audit_payloads, audit_payloads.c.number == audit_log.c.number)
+)
 
 
 def record(connection: Connection, event: Event, now: float | None = None) -> Entry:
@@ -70,18 +75,74 @@ def last_subject(connection: Connection, kind: str) -> str | None:
 
 def read(connection: Connection, first: int = 0) -> Iterator[tuple[Entry, Payload | None]]:
     """The entries from number `first` on with their payloads, in the order of their numbers."""
-    join = audit_log.outerjoin(audit_payloads, audit_payloads.c.number == audit_log.c.number)
-    query = sa.select(audit_log, audit_payloads.c.salt, audit_payloads.c.payload).select_from(join)
-    number = first - 1
-    while True:
-        page = query.where(audit_log.c.number > number).order_by(audit_log.c.number).limit(PAGE)
-        rows = connection.execute(page).mappings().all()
-        for row in rows:
-            number = row["number"]
-            payload = None if row["salt"] is None else Payload(bytes(row["salt"]), row["payload"].encode())
-            yield _entry(row), payload
-        if len(rows) < PAGE:
-            return
+    number, more = first - 1, True
+    while more:
+        entries, more = page(connection, Filter(), after=number, limit=PAGE, descending=False)
+        for entry, payload in entries:
+            number = entry.number
+            yield entry, payload
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which entries are wanted; None is any.
+
+    Attributes:
+        kind: the kind of the event, such as "key.created", or its first word, such as "key".
+        actor: who did it.
+        subject: what it was done to.
+        since, until: seconds since 1970; `until` itself is left out.
+    """
+
+    kind: str | None = None
+    actor: str | None = None
+    subject: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """What holds of the rows."""
+        table = audit_log.c
+        found: list[sa.ColumnElement[bool]] = []
+        if self.kind is not None:
+            found.append(
+                sa.or_(table.kind == self.kind, table.kind.startswith(f"{self.kind}.", autoescape=True))
+            )
+        found += [
+            getattr(table, name) == wanted
+            for name in ("actor", "subject")
+            if (wanted := getattr(self, name)) is not None
+        ]
+        if self.since is not None:
+            found.append(table.at >= int(self.since * MICRO))
+        if self.until is not None:
+            found.append(table.at < int(self.until * MICRO))
+        return found
+
+
+def page(
+    connection: Connection, wanted: Filter, *, after: int | None, limit: int, descending: bool = True
+) -> tuple[list[tuple[Entry, Payload | None]], bool]:
+    """Some entries with their payloads, and whether there are more.
+
+    Args:
+        wanted: which ones.
+        after: start behind the entry with this number.
+        limit: entries at most.
+        descending: the newest first.
+    """
+    number = audit_log.c.number
+    query = _WITH_PAYLOADS.where(*wanted.conditions())
+    if after is not None:
+        query = query.where(number < after if descending else number > after)
+    query = query.order_by(number.desc() if descending else number).limit(limit + 1)
+    rows = [_read_row(row) for row in connection.execute(query).mappings()]
+    return rows[:limit], len(rows) > limit
+
+
+def _read_row(row: sa.RowMapping) -> tuple[Entry, Payload | None]:
+    payload = None if row["salt"] is None else Payload(bytes(row["salt"]), row["payload"].encode())
+    return _entry(row), payload
 
 
 def _entry(row: sa.RowMapping) -> Entry:

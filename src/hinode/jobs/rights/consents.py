@@ -139,12 +139,12 @@ class Consents:
             return records.receipts(connection, consent_id)
 
     def page(
-        self, owner: Person, *, after: str | None, limit: int, descending: bool = True
+        self, owner: Person | None, *, after: str | None, limit: int, descending: bool = True
     ) -> tuple[list[Consent], bool]:
-        """The consents that a person decides about, in the order of creation, and whether there are more; see
-        `page_of`."""
-        mine: sa.ColumnElement[bool] = consents.c.owner == owner.id
-        if owner.manages:
+        """The consents that a person decides about, or all for None, in the order of creation, and whether
+        there are more; see `page_of`."""
+        mine: sa.ColumnElement[bool] = sa.true() if owner is None else consents.c.owner == owner.id
+        if owner is not None and owner.manages:
             mine = sa.or_(mine, consents.c.project_id == owner.project_id)
         with self.database.read() as connection:
             query = sa.select(consents).where(mine)

@@ -5,24 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, HinodeError
 from hinode.jobs.audit import log
-from hinode.jobs.job import Draft
+from hinode.jobs.job import Draft, Job
+from hinode.jobs.rows import read_request
 from hinode.jobs.screening import decisions
 from hinode.jobs.screening.decisions import Outcome
 from hinode.records.database import Database
 from hinode.records.tables import jobs, parents
-from hinode.request import Request
+from hinode.request import MediaFile, Request
 from hinode.trust.audit.chain import Event
 from hinode.trust.screening import requests
+from hinode.trust.screening.frames import ClipBlocked
 from hinode.trust.screening.guards import GuardError, Item, ask, configured
 from hinode.trust.screening.policy import NEGATIVE, Policy, builtin
 from hinode.trust.screening.screener import screen
-from hinode.trust.screening.verdict import Action, ModerationBlocked, Text, Verdict
+from hinode.trust.screening.verdict import Action, ModerationBlocked, Stage, Text, Verdict
 
 MAX_ANCESTORS = 200
 """Videos of a remix chain whose prompts are read."""
@@ -126,6 +129,45 @@ class Gate:
                 job_ids=[job_id],
             )
 
+    def record_clip(
+        self, connection: Connection, job: Job, blocked: ClipBlocked, pictures: MediaFile | None, now: float
+    ) -> ModerationBlocked:
+        """Enter in the caller's transaction that a guard has blocked the clip of a job; returns the error
+        that names the decision. A second clip of the same request makes one more."""
+        texts = requests.texts_of(read_request(job.request))
+        decision_id = self._insert(
+            connection,
+            blocked.verdict,
+            now,
+            project_id=job.project_id,
+            key_id=job.key_id,
+            digest=_clip_digest(job),
+            text=None if blocked.frames is None else "\n".join(dict.fromkeys(_fields(texts))),
+            job_ids=[job.id],
+            pictures=pictures,
+        )
+        return ModerationBlocked(blocked.verdict, blocked.title, appeal=decision_id)
+
+    def is_clip_approved(self, connection: Connection, job: Job) -> bool:
+        """Whether a reviewer has approved the clip of exactly this request of the project."""
+        before = decisions.last(connection, job.project_id, _clip_digest(job))
+        return before is not None and before.outcome == Outcome.APPROVED
+
+    def _insert(self, connection: Connection, verdict: Verdict, now: float, **values: Any) -> str:
+        """Enter a decision against a request, here and in the audit log; see `decisions.insert`."""
+        decision_id = decisions.insert(connection, verdict, now, **values)
+        facts = {
+            "project": values["project_id"],
+            "action": verdict.action.name.lower(),
+            "categories": list(verdict.categories),
+            "rules": [finding.rule for finding in verdict.findings],
+            "policy": verdict.policy,
+            "texts": values["digest"],
+        }
+        event = Event("screening.stopped", values["key_id"] or "system", decision_id, facts)
+        log.record(connection, event, now)
+        return decision_id
+
     def _refuse(
         self,
         policy: Policy,
@@ -146,15 +188,7 @@ class Gate:
             if before is not None and before.policy == verdict.policy:
                 decision_id = before.id
             else:
-                facts = {
-                    "project": project_id,
-                    "action": verdict.action.name.lower(),
-                    "categories": list(verdict.categories),
-                    "rules": [finding.rule for finding in verdict.findings],
-                    "policy": verdict.policy,
-                    "texts": digest,
-                }
-                decision_id = decisions.insert(
+                decision_id = self._insert(
                     connection,
                     verdict,
                     self.clock(),
@@ -163,8 +197,6 @@ class Gate:
                     digest=digest,
                     text=None if grave else "\n".join(dict.fromkeys(shown)),
                 )
-                event = Event("screening.stopped", key_id or "system", decision_id, facts)
-                log.record(connection, event, self.clock())
         raise ModerationBlocked(verdict, requests.titles(policy, verdict), appeal=decision_id)
 
     def _ask_guards(self, policy: Policy, texts: Sequence[Text]) -> Verdict:
@@ -213,6 +245,11 @@ class Gate:
 
 def _fields(texts: Sequence[Text]) -> list[str]:
     return [text.text for text in texts]
+
+
+def _clip_digest(job: Job) -> str:
+    """The digest of a whole request, with its seed: the same one makes the same clip."""
+    return digest_of([Stage.FRAMES, json.dumps(job.request, sort_keys=True)])
 
 
 def digest_of(fields: Sequence[str]) -> str:

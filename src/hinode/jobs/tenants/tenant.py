@@ -19,6 +19,8 @@ SCOPES = ("read", "write")
 MANAGE = "manage"
 """The scope for members, keys and the settings of the project, which a key has only if it is named."""
 ALL_SCOPES = (*SCOPES, MANAGE)
+REVIEW = "review"
+"""The scope of the role of reviewers, which no key has."""
 
 Role = Literal["owner", "editor", "viewer", "reviewer"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -26,7 +28,7 @@ ROLE_SCOPES: dict[Role, frozenset[str]] = {
     "owner": frozenset(ALL_SCOPES),
     "editor": frozenset(SCOPES),
     "viewer": frozenset({"read"}),
-    "reviewer": frozenset({"read", "review"}),
+    "reviewer": frozenset({"read", REVIEW}),
 }
 """What a person may do who is signed in."""
 

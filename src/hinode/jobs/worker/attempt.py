@@ -110,6 +110,7 @@ class Attempt:
         self._checkpoint = lease.job.checkpoint  # digest of the last state that was entered
         self._measured: runs.Measured | None = None
         self._fingerprint: Fingerprint | None = None
+        self._evidence: MediaFile | None = None  # frames of a clip that a guard has blocked
         self._ready = False  # all steps are done, and the state after them is saved
 
     def carry_out(self, engine: Callable[[str], Engine]) -> Outcome | None:
@@ -147,6 +148,8 @@ class Attempt:
             raise
         except (StoreError, AuthorityError) as error:
             return self._postpone(str(error))
+        except frames.ClipBlocked as error:
+            return self._block(error)
         except BadInput as error:
             return self._fail(error.code, str(error), final=True)
         except EngineError as error:
@@ -194,6 +197,11 @@ class Attempt:
     def _fail(self, code: str, message: str, *, final: bool = False) -> Outcome | None:
         return self._end(
             Outcome.FAILED, lambda: self.store.fail(self.lease, code, message, final=final), code
+        )
+
+    def _block(self, blocked: frames.ClipBlocked) -> Outcome | None:
+        return self._end(
+            Outcome.FAILED, lambda: self.store.block(self.lease, blocked, self._evidence), blocked.code
         )
 
     def _end(self, outcome: Outcome, enter: Callable[[], None], code: str | None = None) -> Outcome | None:
@@ -379,7 +387,7 @@ class Attempt:
     ) -> tuple[dict[str, MediaFile], dict[str, Any]]:
         """Write the files of the finished clip into the store, if the guards let it pass."""
         objects = self.objects
-        frames.check(load(self.settings.policy), clip)
+        self._check_frames(clip)
         with (
             objects.temporary(".mp4") as video,
             objects.temporary(".webp") as thumbnail,
@@ -402,6 +410,19 @@ class Attempt:
         values["watermark_id"] = result.watermark.id or None
         return files, {name: value for name, value in values.items() if name not in ("path", "manifest")}
 
+    def _check_frames(self, clip: Clip) -> None:
+        """Ask the guards about a clip; raises ClipBlocked unless a reviewer has approved it."""
+        try:
+            frames.check(load(self.settings.policy), clip)
+        except frames.ClipBlocked as blocked:
+            if blocked.frames is None:
+                raise
+            if self._repeat(lambda: self.store.is_approved(self.lease)):
+                return
+            picture = pipeline.evidence(blocked.frames, self._preview_statement, marking=self._marking)
+            self._evidence = self._put(picture, "image/jpeg")
+            raise
+
     def _measure(self, request: Request, stage_seconds: dict[str, float]) -> None:
         """Remember how long the run took, for the prediction of later ones."""
         try:
@@ -409,6 +430,6 @@ class Attempt:
         except HinodeError as error:  # such as a model that was removed meanwhile
             log.warning("the time of the run is not recorded: %s", error)
 
-    def _put(self, path: Path, media_type: str) -> MediaFile:
+    def _put(self, path: Path | bytes, media_type: str) -> MediaFile:
         digest, size = self._repeat(partial(self.objects.put, path))
         return MediaFile(digest, media_type, size)

@@ -17,6 +17,7 @@ from hinode.records.database import DatabaseError
 from hinode.request import MediaFile
 from hinode.rights.fingerprint import Fingerprint
 from hinode.trust.provenance.authority import Authority
+from hinode.trust.screening.frames import ClipBlocked
 
 
 class ServerAway(HinodeError):
@@ -104,5 +105,9 @@ class JobService(Protocol):
     def authority(self, lease: Lease) -> Authority | None: ...
 
     def fail(self, lease: Lease, code: str, message: str, *, final: bool) -> None: ...
+
+    def block(self, lease: Lease, blocked: ClipBlocked, pictures: MediaFile | None) -> None: ...
+
+    def is_approved(self, lease: Lease) -> bool: ...
 
     def acknowledge_cancel(self, lease: Lease) -> None: ...

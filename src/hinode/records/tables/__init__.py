@@ -84,7 +84,9 @@ from hinode.records.tables.trust import (
     audit_payloads,
     authorities,
     marks,
+    screening_appeals,
     screening_decisions,
+    screening_frames,
 )
 from hinode.records.tables.webhooks import deliveries, delivery_attempts, events, webhook_endpoints
 
@@ -134,7 +136,9 @@ __all__ = [
     "rights_events",
     "runs",
     "schema_revisions",
+    "screening_appeals",
     "screening_decisions",
+    "screening_frames",
     "sessions",
     "sign_in_attempts",
     "status_buckets",

@@ -28,6 +28,26 @@ screening_decisions = Table(
     Index("ix_screening_decisions_action", "action", "id"),
 )
 
+screening_appeals = Table(
+    "screening_appeals",
+    metadata,
+    Column("decision_id", String(64), primary_key=True),
+    Column("project_id", String(64), nullable=False),
+    Column("note", Text, nullable=False),  # of whoever was refused
+    Column("person", String(64), nullable=False),
+    Column("created_at", Float(53), nullable=False),
+)
+
+screening_frames = Table(
+    "screening_frames",
+    metadata,
+    # Frames of a clip that was blocked, on one picture; the row is deleted when a reviewer has decided.
+    Column("decision_id", String(64), primary_key=True),
+    Column("project_id", String(64), nullable=False),
+    Column("digest", String(64), nullable=False, index=True),
+    Column("media_type", String(100), nullable=False),
+)
+
 audit_log = Table(
     "audit_log",
     metadata,

@@ -7,7 +7,7 @@ import { useShortcuts } from "./core/keyboard.js";
 import { lazy, loadNeeds } from "./core/lazy.js";
 import { notifyError } from "./core/notices.js";
 import { navigate, route } from "./core/router.js";
-import { leaveLink, readLink, session } from "./core/session.js";
+import { leaveLink, mayReview, readLink, session } from "./core/session.js";
 import { t } from "./core/strings.js";
 import "./core/theme.js";
 import { html, render, signal, useEffect, useState } from "./core/ui.js";
@@ -42,6 +42,7 @@ export const PAGES = [
   { name: "characters", icon: "people", keys: "g h", covers: ["characters", "rights"], needs: { strings: ["characters", "rights", "clip", "create"], styles: ["characters", "rights", "clip", "create"] }, load: () => import("./pages/characters.js") },
   { name: "rights", needs: { strings: ["rights"], styles: ["rights", "characters"] }, load: () => import("./pages/rights.js") },
   { name: "queue", icon: "queue", keys: "g q", needs: { strings: ["queue", "clip"], styles: ["queue"] }, load: () => import("./pages/queue.js") },
+  { name: "trust", icon: "flag", keys: "g t", isShown: mayReview, needs: { strings: ["trust", "rights"], styles: ["settings", "rights", "trust"] }, load: () => import("./pages/trust.js") },
   { name: "feed", icon: "feed", keys: "g f", isShown: () => Boolean(session.value?.project?.feed_enabled), needs: { strings: ["feed", "clip", "queue", "settings"], styles: ["feed", "clip", "queue", "settings"] }, load: () => import("./pages/feed.js") },
   { name: "settings", icon: "settings", keys: "g e", needs: { strings: ["settings", "queue", "clip"], styles: ["settings", "queue"] }, load: () => import("./pages/settings.js") },
 ];
@@ -85,7 +86,7 @@ function App() {
     { keys: "mod+k", label: t("palette.open"), run: openPalette, inText: true },
     { keys: "?", label: t("shortcuts.title"), run: openShortcuts },
     ...PAGES.filter((page) => page.icon && page.keys && (!page.isShown || page.isShown())).map((page) => ({ keys: page.keys ?? "", label: t("goto", { page: t(`nav.${page.name}`) }), run: () => navigate(page.name) })),
-  ], [session.value?.project?.feed_enabled]);
+  ], [session.value?.project?.feed_enabled, mayReview()]);
   const { page, id, query } = route.value;
   useEffect(() => {
     // A new page begins at its top, for eyes and for screen readers.

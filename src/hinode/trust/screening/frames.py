@@ -7,11 +7,24 @@ import numpy as np
 from hinode.clip import Clip, Frames
 from hinode.trust.screening.guards import Item, ask, configured
 from hinode.trust.screening.policy import Policy
-from hinode.trust.screening.requests import titles
-from hinode.trust.screening.verdict import Action, ModerationBlocked, Stage
+from hinode.trust.screening.requests import is_gravest, titles
+from hinode.trust.screening.verdict import Action, ModerationBlocked, Stage, Verdict
 
 FRAMES_PER_SECOND = 1.0
 MIN_FRAMES = 3
+
+
+class ClipBlocked(ModerationBlocked):
+    """A guard blocks a finished clip.
+
+    Attributes:
+        frames: uint8 [T, H, W, 3] in sRGB, what the guard saw; None in the gravest category, of which nothing
+            is kept and which nobody can approve.
+    """
+
+    def __init__(self, verdict: Verdict, title: str, frames: Frames | None) -> None:
+        super().__init__(verdict, title)
+        self.frames = frames
 
 
 def sample(frames: Frames, fps: float) -> Frames:
@@ -27,7 +40,7 @@ def check(policy: Policy, clip: Clip) -> None:
     """Ask the guards for frames, if there are any.
 
     Raises:
-        ModerationBlocked: one of them blocks the clip, or fails.
+        ClipBlocked: one of them blocks the clip, or fails.
         GuardError: a guard cannot be made.
     """
     guards = [guard for guard in configured(policy) if Stage.FRAMES in guard.stages]
@@ -36,4 +49,5 @@ def check(policy: Policy, clip: Clip) -> None:
     item = Item(Stage.FRAMES, frames=sample(clip.frames, clip.fps))
     verdict = ask(guards, item, policy)
     if verdict.action is not Action.ALLOW:
-        raise ModerationBlocked(verdict, titles(policy, verdict))
+        kept = None if is_gravest(policy, verdict) else item.frames
+        raise ClipBlocked(verdict, titles(policy, verdict), kept)

@@ -34,6 +34,15 @@ Phrases = Mapping[str, list[str]]
 """Phrases by the code of their language."""
 
 
+class NotYaml(BadInput):
+    """A policy is no YAML; `line` says where, from 1, if that is known."""
+
+    def __init__(self, what: str, line: int | None) -> None:
+        self.line = line
+        where = f" in line {line}" if line else ""
+        super().__init__(f"{what} is not YAML{where}", "correct it", field="policy")
+
+
 class Category(Input):
     """What is done with the findings of a category."""
 
@@ -165,8 +174,8 @@ def _check(policy: Policy, file: PolicyFile) -> None:
         if category is not None and category.locked:
             message = f"rule {name} of the category {rule.category} cannot be disabled"
             raise BadInput(message, "leave it out", field="disable")
-    for number, rule in enumerate(file.rules):
-        field = f"rules.{number}"
+    for rule in file.rules:
+        field = f"rules.{rule.id}"
         if ids.count(rule.id) > 1:
             raise BadInput(f"there are two rules {rule.id}", "rename one", field=f"{field}.id")
         if rule.category not in policy.categories:
@@ -184,7 +193,15 @@ def _check(policy: Policy, file: PolicyFile) -> None:
             letters = normalise.without_spaces(normalise.fold(phrase))
             if not letters or (phrase.endswith("*") and len(letters) < MIN_PREFIX):
                 message = f"the phrase {phrase!r} of {name} is too short"
-                raise BadInput(message, f"give {MIN_PREFIX} letters before *", field=name)
+                field = _place(name)
+                raise BadInput(message, f"give {MIN_PREFIX} letters before *", field=field)
+
+
+def _place(name: str) -> str:
+    """Where the phrases of a set of the matcher are in a file."""
+    if name == EXCEPTIONS:
+        return name
+    return f"rules.{name.removeprefix('rule ')}.phrases" if name.startswith("rule ") else f"sets.{name}"
 
 
 def read(text: str, what: str = "the policy") -> PolicyFile:
@@ -198,8 +215,7 @@ def read(text: str, what: str = "the policy") -> PolicyFile:
         values = yaml.load(text, getattr(yaml, "CBaseLoader", yaml.BaseLoader))
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark else ""
-        raise BadInput(f"{what} is not YAML{where}", "correct it", field="policy") from None
+        raise NotYaml(what, mark.line + 1 if mark else None) from None
     return parse(PolicyFile, values or {}, what=what, field="policy")
 
 
@@ -260,6 +276,15 @@ def _merge_sets(
     return result
 
 
+def compiled(file: PolicyFile) -> Policy:
+    """The policy of an operator's file, which extends the one that Hinode ships unless it says otherwise.
+
+    Raises:
+        BadInput: a part of it is wrong.
+    """
+    return Policy(file if file.extends == "nothing" else extend(_builtin_file(), file))
+
+
 def load(path: Path | None) -> Policy:
     """The policy of a server: that of an operator's file, or the one that Hinode ships if there is none.
 
@@ -290,7 +315,12 @@ def _load(path: Path, modified: int, size: int) -> Policy:
     except (OSError, UnicodeError) as error:
         message = f"the policy {path} cannot be read as UTF-8 text"
         raise BadInput(message, "save it again", field="policy") from error
-    return Policy(file if file.extends == "nothing" else extend(_builtin_file(), file))
+    return compiled(file)
+
+
+def title_of(titles: Mapping[str, str], category: str | None) -> str:
+    """A category in words; one that the policy does not have any more, or of a guard, by its name."""
+    return titles.get(category or "") or (category or "").replace("_", " ")
 
 
 def phrases_of(policy: Policy, rule: Rule) -> Sequence[Sequence[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hinode.errors import join_names
 from hinode.request import CHARACTER, Request
-from hinode.trust.screening.policy import GRAVEST, NEGATIVE, Policy
+from hinode.trust.screening.policy import GRAVEST, NEGATIVE, Policy, title_of
 from hinode.trust.screening.screener import screen
 from hinode.trust.screening.verdict import Action, ModerationBlocked, Stage, Text, Verdict
 
@@ -66,8 +66,8 @@ def attested(names: list[str]) -> dict[str, list[str]]:
 def titles(policy: Policy, verdict: Verdict) -> str:
     """The categories of the strictest findings in words."""
     names = dict.fromkeys(f.category for f in verdict.findings if f.action is verdict.action)
-    known = policy.categories
-    return join_names(tuple(known[name].title if name in known else name.replace("_", " ") for name in names))
+    known = {name: category.title for name, category in policy.categories.items()}
+    return join_names(tuple(title_of(known, name) for name in names))
 
 
 def is_gravest(policy: Policy, verdict: Verdict) -> bool:

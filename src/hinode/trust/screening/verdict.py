@@ -95,6 +95,7 @@ class ModerationBlocked(BadInput):
 
     Attributes:
         verdict: why.
+        title: the name of the category in words.
         appeal: id of the decision, if it was recorded.
     """
 
@@ -102,7 +103,7 @@ class ModerationBlocked(BadInput):
 
     def __init__(self, verdict: Verdict, title: str, *, appeal: str = "") -> None:
         """`title` is the name of the category in words."""
-        self.verdict, self.appeal = verdict, appeal
+        self.verdict, self.title, self.appeal = verdict, title, appeal
         first = verdict.first
         output = first.stage in (Stage.FRAMES, Stage.TRANSCRIPT)
         checked = "outputs" if output else "inputs"
@@ -113,5 +114,8 @@ class ModerationBlocked(BadInput):
         )
         remedy = "change it"
         if appeal:
-            remedy += f", or ask the operator of this server to review the decision {appeal}"
+            remedy += (
+                f", or appeal against the decision {appeal} in the studio under Rights, or with "
+                f"POST /v1/review/{appeal}/appeal"
+            )
         super().__init__(message, remedy, field=first.field)

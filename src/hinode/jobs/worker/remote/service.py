@@ -18,6 +18,7 @@ from hinode.parsing import parse
 from hinode.request import MediaFile
 from hinode.rights.fingerprint import Fingerprint
 from hinode.trust.provenance.authority import Authority
+from hinode.trust.screening.frames import ClipBlocked
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +101,14 @@ class RemoteService:
 
     def fail(self, lease: Lease, code: str, message: str, *, final: bool) -> None:
         self._end(lease, Outcome.FAILED, code=code, message=message[:MAX_MESSAGE_LENGTH], final=final)
+
+    def block(self, lease: Lease, blocked: ClipBlocked, pictures: MediaFile | None) -> None:
+        """No frames travel, so the server has no decision that somebody could review."""
+        self.fail(lease, blocked.code, str(blocked), final=True)
+
+    def is_approved(self, lease: Lease) -> bool:
+        """False: what a worker over HTTP blocks has no decision."""
+        return False
 
     def acknowledge_cancel(self, lease: Lease) -> None:
         self._end(lease, Outcome.CANCELLED)

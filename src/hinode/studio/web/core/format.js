@@ -56,6 +56,9 @@ export function clipTitle(clip) {
 /** The model that made a clip; before that, the name by which it was requested. @param {{ model: string, making?: any }} clip */
 export const modelName = (clip) => clip.making?.model ?? clip.model;
 
+/** The id of the decision of screening that the message of an error names, or "". @param {string | undefined} message */
+export const decisionOf = (message) => /\bdecision_[0-9a-f]+\b/.exec(message ?? "")?.[0] ?? "";
+
 /** A random name for a request that may be sent again; `crypto.randomUUID` exists only under https. */
 export function randomId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

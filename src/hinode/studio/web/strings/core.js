@@ -43,6 +43,7 @@ export default {
   "nav.characters": "Characters",
   "nav.rights": "Rights",
   "nav.queue": "Queue",
+  "nav.trust": "Trust",
   "nav.feed": "Feed",
   "nav.settings": "Settings",
   "nav.menu": "Menu",

@@ -1,6 +1,7 @@
 // A clip without a file: waiting, being made, failed, expired, not there.
 import { mediaAddress, post } from "../../core/api.js";
-import { clipTitle, duration } from "../../core/format.js";
+import { clipTitle, decisionOf, duration } from "../../core/format.js";
+import { lazy } from "../../core/lazy.js";
 import { notifyError } from "../../core/notices.js";
 import { href, navigate } from "../../core/router.js";
 import { mayWrite } from "../../core/session.js";
@@ -10,6 +11,8 @@ import { cancelVideo, remember } from "../../core/videos.js";
 import { Button, Empty } from "../../widgets/controls.js";
 import { Icon } from "../../widgets/icons.js";
 import { isOpen, progressNote } from "./results.js";
+
+const Appeal = lazy(() => import("../../widgets/appeal.js"), "Appeal", { strings: ["rights"] });
 
 /** @typedef {import("../../core/videos.js").Video} Video */
 
@@ -52,6 +55,7 @@ function Underway({ video }) {
 function Failed({ video }) {
   const [busy, setBusy] = useState(false);
   const cancelled = video.error?.code === "cancelled";
+  const decision = decisionOf(video.error?.message);
   const again = async () => {
     setBusy(true);
     try {
@@ -67,7 +71,7 @@ function Failed({ video }) {
       <${Icon} name=${cancelled ? "stop" : "warning"} /><h2>${t(cancelled ? "state.cancelled" : "state.failed")}</h2>${!cancelled && html`<p>${video.error?.message}</p>`}
     <//>
     ${mayWrite() && html`<div class="sheet panel row wrap"><${Button} kind="primary" icon="redo" disabled=${busy} onClick=${again}>${t("state.retry")}<//>
-      <a class="button" href=${href("create", "", { from: video.id })}>${t("clip.use")}</a></div>`}`;
+      <a class="button" href=${href("create", "", { from: video.id })}>${t("clip.use")}</a>${decision && html`<${Appeal} id=${decision} />`}</div>`}`;
 }
 
 /** @param {{ video: Video }} properties */

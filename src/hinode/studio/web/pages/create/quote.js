@@ -1,6 +1,7 @@
 // What the click will take, and other ways beside it.
-import { duration } from "../../core/format.js";
+import { decisionOf, duration } from "../../core/format.js";
 import { keyLabel } from "../../core/keyboard.js";
+import { lazy } from "../../core/lazy.js";
 import { newEstimate } from "../../core/quotes.js";
 import { mayWrite } from "../../core/session.js";
 import { t } from "../../core/strings.js";
@@ -10,6 +11,8 @@ import { Icon } from "../../widgets/icons.js";
 import { change, draftRequest, form, make, making, refusal } from "./state.js";
 
 /** @typedef {import("../../core/quotes.js").Quote} Quote */
+
+const Appeal = lazy(() => import("../../widgets/appeal.js"), "Appeal", { strings: ["rights"] });
 
 /** What the form asks for, and what that takes. */
 export const estimate = newEstimate(computed(() => {
@@ -29,12 +32,14 @@ export function QuotePanel() {
   const { takes } = form.value;
   const objection = estimate.refusal.value;
   const trouble = refusal.value ?? (objection?.status === 400 ? objection : null);
+  const decision = decisionOf(trouble?.message);
   const ready = Boolean(form.value.prompt.trim()) && mayWrite();
   return html`<section class="sheet panel stack before" aria-labelledby="before-title">
     <div class="row between"><h2 id="before-title">${t("create.quote.title")}</h2>${known && html`<small>${t(`create.quote.${known.basis}`)}</small>`}</div>
     ${known && html`<${Times} known=${known} />`}
     ${!known && !trouble && html`<p class="small quote-none">${t(form.value.prompt.trim() ? "create.quote.none" : "create.quote.empty")}</p>`}
     ${trouble && html`<p class="refusal" role="alert"><${Icon} name="warning" /><span>${trouble.message}</span></p>`}
+    ${decision && mayWrite() && html`<${Appeal} key=${decision} id=${decision} />`}
     <${Button} kind="primary" aria-disabled=${!ready || making.value} aria-keyshortcuts="Control+Enter" onClick=${() => ready && make()}>
       ${t(making.value ? "create.making" : "create.make", { count: takes })}<kbd aria-hidden="true">${keyLabel("mod+enter")}</kbd><//>
     <small>${known ? waitText(known.queue_wait) : t("create.quote.hint")}</small>

@@ -1,0 +1,1 @@
+"""Routes of screening, its policy, its reviews, and the audit log."""

@@ -1,0 +1,122 @@
+// The policy of screening: its text, a dry run on past requests, and the versions before it.
+import { get, post, put } from "../../core/api.js";
+import { ago } from "../../core/format.js";
+import { notify, notifyError } from "../../core/notices.js";
+import { loadDraft, storeDraft } from "../../core/storage.js";
+import { t } from "../../core/strings.js";
+import { html, useRef, useState } from "../../core/ui.js";
+import { Confirm } from "../../widgets/confirm.js";
+import { Button, Field } from "../../widgets/controls.js";
+import { Loading, Section, useRemote } from "../settings/form.js";
+
+/**
+ * @typedef {import("hinode-api").components["schemas"]["PolicyObject"]} Policy
+ * @typedef {import("hinode-api").components["schemas"]["PolicyCheck"]} Check
+ * @typedef {import("hinode-api").components["schemas"]["PolicyTrial"]} Trial
+ * @typedef {import("hinode-api").components["schemas"]["PolicyFault"]} Fault
+ */
+
+const DRAFT = "policy";
+const PAST = [0, 100, 300, 1000];
+
+export default function PolicyTab() {
+  const { data, setData } = useRemote(/** @type {() => Promise<Policy>} */ (() => get("policy")));
+  if (!data) return html`<${Loading} />`;
+  return html`<p class="settings-note">${t("trust.policy.about")}</p>
+    <${Editor} key=${data.version} policy=${data} onSaved=${setData} /><${Categories} policy=${data} />`;
+}
+
+/** @param {{ policy: Policy, onSaved: (policy: Policy) => void }} properties */
+function Editor({ policy, onSaved }) {
+  const [text, setText] = useState(() => /** @type {string} */ (loadDraft(DRAFT, {})[policy.version] ?? policy.text));
+  const [prompts, setPrompts] = useState("");
+  const [past, setPast] = useState(100);
+  const [check, setCheck] = useState(/** @type {(Check & { text: string }) | null} */ (null));
+  const [busy, setBusy] = useState(false);
+  const [sure, setSure] = useState(false);
+  const area = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
+  const change = (/** @type {string} */ value) => {
+    setText(value);
+    storeDraft(DRAFT, value === policy.text ? undefined : { [policy.version]: value });
+  };
+  const tryIt = async () => {
+    setBusy(true);
+    try {
+      const answer = await post("policy/check", { text, past, prompts: prompts.split("\n").filter((line) => line.trim()) });
+      setCheck({ ...answer, text });
+      if (answer.fault) goTo(area.current, answer.fault);
+      else notify(answer.past ? t("trust.policy.changes", { count: answer.past.changed }) : t("trust.policy.valid"));
+    } catch (error) {
+      notifyError(error);
+    }
+    setBusy(false);
+  };
+  const save = async () => {
+    try {
+      const saved = await put("policy", { text, edited: policy.version });
+      storeDraft(DRAFT, undefined);
+      notify(t("trust.policy.saved"));
+      onSaved(saved);
+    } catch (error) {
+      notifyError(error);
+    }
+  };
+  const fresh = check?.text === text;
+  const fault = fresh ? check.fault : check ? null : policy.fault;
+  const tried = fresh && !check.fault;
+  const load = (/** @type {string} */ version) => get(`policy/${version}`).then((answer) => { change(answer.text); area.current?.focus(); }, notifyError);
+  return html`<${Section} title=${t("trust.policy.text")} about=${t("trust.policy.textAbout")}>
+      <${Field} label=${t("trust.policy.yaml")} hint=${policy.text ? "" : t("trust.policy.builtin")} error=${fault && sentence(fault)}>${(/** @type {any} */ field) => html`<textarea ...${field} ref=${area} class="code" rows="16" spellcheck=${false} autocomplete="off" dir="ltr" value=${text} onInput=${(/** @type {any} */ event) => change(event.currentTarget.value)}></textarea>`}<//>
+      ${fault?.line && html`<div><${Button} onClick=${() => goTo(area.current, fault)}>${t("trust.policy.goTo", { line: fault.line })}<//></div>`}
+      <${Field} label=${t("trust.policy.prompts")} hint=${t("trust.policy.promptsHint")}>${(/** @type {any} */ field) => html`<textarea ...${field} rows="2" dir="auto" value=${prompts} onInput=${(/** @type {any} */ event) => setPrompts(event.currentTarget.value)}></textarea>`}<//>
+      <div class="row wrap field-row"><${Field} label=${t("trust.policy.past")}>${(/** @type {any} */ field) => html`<select ...${field} value=${past} onChange=${(/** @type {any} */ event) => setPast(Number(event.currentTarget.value))}>${PAST.map((count) => html`<option key=${count} value=${count}>${count ? t("trust.policy.count", { count }) : t("trust.policy.noPast")}</option>`)}</select>`}<//>
+        <${Button} icon="play" disabled=${busy} onClick=${tryIt}>${t("trust.policy.try")}<//>
+        <${Button} kind="primary head-button" icon="check" disabled=${!tried || text === policy.text} onClick=${() => setSure(true)}>${t("trust.policy.save")}<//></div>
+      <p class="small">${t(text === policy.text ? "trust.policy.same" : tried ? "trust.policy.ready" : "trust.policy.tryFirst")}</p>
+      <div role="status" class="stack">${tried && html`<${Result} check=${check} />`}</div>
+      ${sure && check && html`<${Confirm} title=${t("trust.policy.sure")} action=${t("trust.policy.save")} onConfirm=${save} onClose=${() => setSure(false)}><p>${check.past ? t("trust.policy.changes", { count: check.past.changed }) : t("trust.policy.untried")}</p><p>${t("trust.policy.sureText")}</p><//>`}
+    <//>
+    <${Section} title=${t("trust.policy.versions")} about=${t("trust.policy.versionsAbout")}>
+      <p>${policy.version ? html`${t("trust.policy.inForce")} <code>${policy.version}</code>` : html`<span class="error">${t("trust.policy.broken")}</span>`}</p>
+      ${policy.changes.length > 0 && html`<ul class="entries">${policy.changes.map((entry) => html`<li class="entry" key=${entry.at}><div class="entry-text"><code>${entry.version}</code><small>${ago(entry.at)} · ${entry.actor}</small></div><${Button} kind="quiet" aria-label=${t("trust.policy.loadOf", { version: entry.version })} onClick=${() => load(entry.version)}>${t("trust.policy.load")}<//></li>`)}</ul>`}
+    <//>`;
+}
+
+/** @param {Fault} fault */
+const sentence = (fault) => (fault.line ? t("trust.policy.atLine", { line: fault.line, message: fault.message }) : fault.message);
+
+/** Select the line of a fault. @param {HTMLTextAreaElement | null} area @param {Fault} fault */
+function goTo(area, fault) {
+  if (!area || !fault.line) return area?.focus();
+  const lines = area.value.split("\n");
+  const start = lines.slice(0, fault.line - 1).reduce((sum, line) => sum + line.length + 1, 0);
+  area.focus();
+  area.setSelectionRange(start, start + (lines[fault.line - 1]?.length ?? 0));
+  area.scrollTop = Math.max(0, (area.scrollHeight / lines.length) * (fault.line - 4));
+}
+
+/** @param {{ check: Check }} properties */
+function Result({ check }) {
+  const { past, prompts } = check;
+  return html`${prompts.length > 0 && html`<div><h4>${t("trust.policy.ofPrompts")}</h4><${Trials} trials=${prompts} /></div>`}
+    ${past && html`<div class="stack"><h4>${t("trust.policy.ofPast", { count: past.count })}</h4>
+      <dl class="counts">${/** @type {const} */ (["allow", "review", "block", "changed"]).map((name) => html`<div key=${name}><dt>${t(`trust.policy.${name}`)}</dt><dd>${past[name].toLocaleString()}</dd></div>`)}</dl>
+      ${past.changed > 0 ? html`<${Trials} trials=${past.changes} />` : html`<p class="nothing">${t("trust.policy.noChange")}</p>`}</div>`}`;
+}
+
+/** @param {{ trials: Trial[] }} properties */
+function Trials({ trials }) {
+  return html`<ul class="trials">${trials.map((trial, index) => html`<li key=${index}><span class="row wrap"><span class=${`chip ${CHIPS[trial.before]}`}>${t(`trust.policy.${trial.before}`)}</span><span aria-hidden="true">→</span><span class="visually-hidden">${t("trust.policy.to")}</span><span class=${`chip ${CHIPS[trial.after]}`}>${t(`trust.policy.${trial.after}`)}</span></span>
+    <span dir="auto" class="breaks">${trial.prompt ?? t("trust.notStored")}</span>${trial.rules.length > 0 && html`<small>${trial.rules.join(", ")}</small>`}</li>`)}</ul>`;
+}
+
+/** @type {Record<Trial["before"], string>} */
+const CHIPS = { allow: "", review: "swap", block: "bad" };
+
+/** @param {{ policy: Policy }} properties */
+function Categories({ policy }) {
+  if (!policy.categories.length) return null;
+  return html`<${Section} title=${t("trust.policy.categories")} about=${t("trust.policy.categoriesAbout", { count: policy.languages.length })}>
+    <ul class="entries">${policy.categories.map((category) => html`<li class="entry" key=${category.name}><div class="entry-text"><b>${category.title}</b><small>${category.name} · ${t("trust.policy.rules", { count: category.rules })} · ${t("trust.policy.severity", { severity: category.severity })}${category.locked ? ` · ${t("trust.policy.locked")}` : ""}</small></div><span class=${`chip ${CHIPS[category.action]}`}>${t(`trust.policy.${category.action}`)}</span></li>`)}</ul>
+  <//>`;
+}
