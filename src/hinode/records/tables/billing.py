@@ -1,4 +1,4 @@
-"""Billing: payments, promo codes, and the numbers of invoices. Amounts are whole micro-units of a currency."""
+"""Billing: payments, promo codes, and invoices. Amounts are whole micro-units of a currency."""
 
 from __future__ import annotations
 
