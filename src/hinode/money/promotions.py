@@ -84,7 +84,7 @@ def create(
         "created_at": now,
     }
     query = insert_into(connection, promo_codes).values(values).on_conflict_do_nothing()
-    if connection.execute(query).rowcount != 1:
+    if connection.scalar(query.returning(promo_codes.c.id)) is None:
         raise BadInput(f"the code {quote(name)} is there already", "choose another", field="code")
     return PromoCode(**values, uses=0)  # type: ignore[arg-type]
 
@@ -122,7 +122,7 @@ def redeem(connection: Connection, code: str, project_id: str, now: float) -> st
         raise InvalidCode(message, "check its letters", field="code")
     use = {"code_id": name, "project_id": project_id, "at": now}
     query = insert_into(connection, promo_redemptions).values(use).on_conflict_do_nothing()
-    if connection.execute(query).rowcount != 1:
+    if connection.scalar(query.returning(promo_redemptions.c.code_id)) is None:
         raise InvalidCode("this project has redeemed the code already", "use another", field="code")
     return credit.add_credit(
         connection,

@@ -245,4 +245,4 @@ def _mark(connection: Connection, provider: str, notice: Notice, payment: Paymen
         "at": now,
     }
     query = insert_into(connection, payment_events).values(values).on_conflict_do_nothing()
-    return connection.execute(query).rowcount == 1
+    return connection.scalar(query.returning(payment_events.c.id)) is not None

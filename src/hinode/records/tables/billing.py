@@ -11,7 +11,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    Numeric,
     String,
     Table,
     Text,
@@ -82,7 +81,7 @@ recipients = Table(
     Column("name", String(200), nullable=False),
     Column("address", Text, nullable=False),
     Column("tax_id", String(64), nullable=False, server_default=""),
-    Column("tax_rate", Numeric(7, 4)),  # in percent, where it differs from that of the seller
+    Column("tax_rate", String(16)),  # percent as decimal text, where it differs from the usual one
     Column("tax_note", Text, nullable=False, server_default=""),  # why it differs
 )
 

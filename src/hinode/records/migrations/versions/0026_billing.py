@@ -87,7 +87,7 @@ def _create_invoices() -> None:
         sa.Column("name", sa.String(200), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("tax_id", sa.String(64), nullable=False, server_default=""),
-        sa.Column("tax_rate", sa.Numeric(7, 4)),
+        sa.Column("tax_rate", sa.String(16)),
         sa.Column("tax_note", sa.Text(), nullable=False, server_default=""),
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name="fk_recipients_project_id_projects"),
         sa.PrimaryKeyConstraint("project_id", name="pk_recipients"),
