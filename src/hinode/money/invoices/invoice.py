@@ -170,8 +170,8 @@ def document(invoice: Invoice) -> Document:
     return Document(
         title="Credit note" if is_note else "Invoice",
         name=invoice.id,
-        sender=_party(parties.seller, parties.seller_address, parties.seller_tax_id),
-        recipient=_party(parties.name, parties.address, parties.tax_id),
+        sender=party(parties.seller, parties.seller_address, parties.seller_tax_id),
+        recipient=party(parties.name, parties.address, parties.tax_id),
         facts=facts,
         head=("Date", "Description", "Amount"),
         rows=[(day(line.at), line.text, money(line.gross, invoice.currency)) for line in invoice.lines],
@@ -200,6 +200,7 @@ def _text(entry: Transfer) -> str:
     return f"Credit for videos ({entry.id.removeprefix('credit:')})"
 
 
-def _party(name: str, address: str, tax_id: str) -> list[str]:
+def party(name: str, address: str, tax_id: str) -> list[str]:
+    """The lines of a name, an address and a tax id on a page."""
     lines = [name, *(line.strip() for line in address.splitlines() if line.strip())]
     return [*lines, f"Tax id {tax_id}"] if tax_id else lines

@@ -13,6 +13,8 @@ from hinode.money.sales import FILE
 
 MEDIA_TYPE = "application/pdf"
 GREY, LINE = "#555555", "#bbbbbb"
+PADDING = 6.0
+"""Points that reportlab leaves at the sides of its frames."""
 
 
 class _Fonts:
@@ -120,8 +122,8 @@ def to_pdf(document: Document, font: str = "") -> bytes:
     SimpleDocTemplate(
         target,
         pagesize=A4,
-        leftMargin=20 * mm,
-        rightMargin=20 * mm,
+        leftMargin=20 * mm - PADDING,
+        rightMargin=20 * mm - PADDING,
         topMargin=20 * mm,
         bottomMargin=22 * mm,
         title=f"{document.title} {document.name}",

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, HinodeError
-from hinode.money.invoices.invoice import Invoice, Kind, Parties, invoice, money_in
+from hinode.money.invoices.invoice import Invoice, Kind, Parties, invoice, money_in, party
 from hinode.money.invoices.period import Period
 from hinode.money.ledger.accounts import Kind as Account
 from hinode.money.ledger.accounts import operator_account
@@ -51,6 +51,11 @@ class Recipient:
     tax_id: str = ""
     tax_rate: str | None = None
     tax_note: str = ""
+
+    @property
+    def lines(self) -> list[str]:
+        """As they stand on a page."""
+        return party(self.name, self.address, self.tax_id)
 
 
 class Invoices:
@@ -182,10 +187,7 @@ class Invoices:
 def sender(sales: Sales) -> list[str]:
     """The lines of the seller on a page; none if the file names nobody."""
     seller = sales.seller
-    if seller is None:
-        return []
-    lines = [seller.name, *(line.strip() for line in seller.address.splitlines() if line.strip())]
-    return [*lines, f"Tax id {seller.tax_id}"] if seller.tax_id else lines
+    return [] if seller is None else party(seller.name, seller.address, seller.tax_id)
 
 
 def _parties(sales: Sales, recipient: Recipient | None) -> Parties:
