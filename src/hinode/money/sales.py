@@ -29,6 +29,12 @@ class NotForSale(HinodeError):
     code: ClassVar[str] = "not_for_sale"
 
 
+class SalesError(HinodeError):
+    """The operator's file is wrong; the sentence is for the log, as it names the machine's files."""
+
+    code: ClassVar[str] = "billing_file"
+
+
 class Pack(Input):
     """Credit that is sold at once.
 

@@ -17,7 +17,8 @@ def write(document: Document, kind: str, font: str = "") -> bytes:
         font: a TrueType file for PDF; see `pdf.to_pdf`.
 
     Raises:
-        BadInput: there is no such format, or the font cannot be used.
+        BadInput: there is no such format, or the font lacks a letter.
+        SalesError: the font cannot be read.
     """
     if kind not in FORMATS:
         raise BadInput(f"{quote(kind)} is no format", "choose html or pdf", field="format")

@@ -50,7 +50,8 @@ def to_html(document: Document) -> bytes:
         _add(totals, "dd", value)
     for note in document.notes:
         _add(main, "p", note)
-    return b"<!doctype html>\n" + xml.tostring(page, encoding="utf-8", method="html")
+    text: bytes = xml.tostring(page, encoding="utf-8", method="html")
+    return b"<!doctype html>\n" + text
 
 
 def _add(parent: xml.Element, tag: str, text: str | None = None, **attributes: str) -> xml.Element:

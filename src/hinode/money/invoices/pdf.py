@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from hinode.errors import BadInput, quote
 from hinode.money.invoices.document import Document
-from hinode.money.sales import FILE
+from hinode.money.sales import FILE, SalesError
 
 MEDIA_TYPE = "application/pdf"
 GREY, LINE = "#555555", "#bbbbbb"
@@ -23,7 +23,7 @@ class _Fonts:
     def __init__(self, file: str) -> None:
         """
         Raises:
-            BadInput: the file is not there, or is no TrueType font.
+            SalesError: the file is not there, or is no TrueType font.
         """
         from reportlab.pdfbase import pdfmetrics
         from reportlab.pdfbase.ttfonts import TTFError, TTFont
@@ -37,7 +37,7 @@ class _Fonts:
             except (TTFError, OSError) as error:
                 message = f"the font {quote(path, 120)} cannot be read"
                 remedy = f"name a TrueType file as `font` in {FILE}"
-                raise BadInput(message, remedy, field="font") from error
+                raise SalesError(message, remedy) from error
             pdfmetrics.registerFont(font)
             self.names[weight] = name
         self._letters = font.face.charToGlyph
@@ -61,7 +61,8 @@ def to_pdf(document: Document, font: str = "") -> bytes:
         font: a TrueType file; by default one with the letters of Western Europe.
 
     Raises:
-        BadInput: the font cannot be read, or lacks a letter.
+        SalesError: the font cannot be read.
+        BadInput: it lacks a letter.
     """
     from reportlab.lib.pagesizes import A4
     from reportlab.lib.styles import ParagraphStyle

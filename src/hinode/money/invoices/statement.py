@@ -22,6 +22,10 @@ from hinode.money.ledger.transfers import Transfer
 from hinode.records.rows import from_row
 from hinode.records.tables import ledger_accounts, ledger_transfers
 
+MAX_ROWS = 300
+"""Of a page, beyond which videos are added up."""
+VIDEO = "Video"
+
 _MOVES = [kind.value for kind in (Move.POST, Move.CAPTURE, Move.REVERSAL)]
 
 
@@ -124,15 +128,7 @@ def document(statement: Statement, sender: Sequence[str], recipient: Sequence[st
             ("Customer", statement.project_id),
         ],
         head=("Date", "Description", "Amount", "Balance"),
-        rows=[
-            (
-                day(entry.at),
-                f"{entry.text} ({entry.job_id})" if entry.job_id else entry.text,
-                money(entry.amount, currency),
-                money(entry.balance, currency),
-            )
-            for entry in statement.entries
-        ],
+        rows=_rows(statement),
         totals=[
             ("Balance before", money(statement.opening, currency)),
             ("Came in", money(came, currency)),
@@ -142,6 +138,26 @@ def document(statement: Statement, sender: Sequence[str], recipient: Sequence[st
         notes=["Days are those of UTC. Credit that is set aside for videos in work has not left yet."],
         numbers=2,
     )
+
+
+def _rows(statement: Statement) -> list[tuple[str, str, str, str]]:
+    """The rows of the table. Where there are many, the videos of a day that follow one another are one."""
+    rows: list[tuple[str, str, int, int]] = []
+    count = 1
+    for entry in statement.entries:
+        date, text, amount = day(entry.at), entry.text, entry.amount
+        if len(statement.entries) > MAX_ROWS:
+            last = rows[-1] if rows else None
+            if last and last[0] == date and text == VIDEO and last[1].startswith((VIDEO, f"{count} ")):
+                count, amount = count + 1, amount + last[2]
+                rows[-1] = (date, f"{count} videos", amount, entry.balance)
+                continue
+            count = 1
+        elif entry.job_id:
+            text = f"{text} ({entry.job_id})"
+        rows.append((date, text, amount, entry.balance))
+    currency = statement.currency
+    return [(date, text, money(amount, currency), money(left, currency)) for date, text, amount, left in rows]
 
 
 def _text(entry: Transfer) -> str:
@@ -155,7 +171,7 @@ def _text(entry: Transfer) -> str:
         (Account.PAYMENTS, True): "Credit, paid",
         (Account.GRANTS, True): "Credit, given",
         (Account.REVENUE, True): "Refund of a video",
-        (Account.REVENUE, False): "Video",
+        (Account.REVENUE, False): VIDEO,
         (Account.PAYMENTS, False): "Payment, paid back",
         (Account.GRANTS, False): "Given credit, taken back",
         (Account.EXPIRED, False): "Expired",

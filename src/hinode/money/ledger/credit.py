@@ -262,7 +262,8 @@ def _again(connection: Connection, credit_id: str) -> list[Transfer]:
 
 def _reversals(connection: Connection, whole: Transfer, originals: Sequence[Transfer]) -> list[Transfer]:
     """A reversal in parts: each takes back what is left of one of the originals."""
-    rest, entries = whole.amount, []
+    rest = whole.amount
+    entries: list[Transfer] = []
     for original in originals:
         part = min(rest, original.amount - amount_reversed(connection, original.id))
         if part > 0:
