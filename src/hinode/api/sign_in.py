@@ -43,6 +43,7 @@ class SessionProject(wire.Answer):
     id: str
     name: str
     feed_enabled: bool
+    billing: bool = Field(description="Whether its videos are paid for from its credit.")
 
 
 class SessionUser(wire.Answer):

@@ -43,6 +43,7 @@ export const PAGES = [
   { name: "rights", needs: { strings: ["rights"], styles: ["rights", "characters"] }, load: () => import("./pages/rights.js") },
   { name: "queue", icon: "queue", keys: "g q", needs: { strings: ["queue", "clip"], styles: ["queue"] }, load: () => import("./pages/queue.js") },
   { name: "feed", icon: "feed", keys: "g f", isShown: () => Boolean(session.value?.project?.feed_enabled), needs: { strings: ["feed", "clip", "queue", "settings"], styles: ["feed", "clip", "queue", "settings"] }, load: () => import("./pages/feed.js") },
+  { name: "wallet", icon: "wallet", keys: "g w", isShown: () => Boolean(session.value?.project?.billing), needs: { strings: ["wallet", "settings"], styles: ["wallet", "settings"] }, load: () => import("./pages/wallet.js") },
   { name: "settings", icon: "settings", keys: "g e", needs: { strings: ["settings", "queue", "clip"], styles: ["settings", "queue"] }, load: () => import("./pages/settings.js") },
 ];
 
@@ -85,7 +86,7 @@ function App() {
     { keys: "mod+k", label: t("palette.open"), run: openPalette, inText: true },
     { keys: "?", label: t("shortcuts.title"), run: openShortcuts },
     ...PAGES.filter((page) => page.icon && page.keys && (!page.isShown || page.isShown())).map((page) => ({ keys: page.keys ?? "", label: t("goto", { page: t(`nav.${page.name}`) }), run: () => navigate(page.name) })),
-  ], [session.value?.project?.feed_enabled]);
+  ], [session.value?.project?.feed_enabled, session.value?.project?.billing]);
   const { page, id, query } = route.value;
   useEffect(() => {
     // A new page begins at its top, for eyes and for screen readers.

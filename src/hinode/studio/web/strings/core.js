@@ -45,6 +45,7 @@ export default {
   "nav.queue": "Queue",
   "nav.feed": "Feed",
   "nav.settings": "Settings",
+  "nav.wallet": "Wallet",
   "nav.menu": "Menu",
   "goto": "Go to {page}",
   "account.you": "You: {name}",
