@@ -16,6 +16,9 @@ const SHOWN = 100;
 /** A day in UTC. @param {number} at seconds since 1970 */
 export const day = (at) => new Date(at * 1000).toLocaleDateString(document.documentElement.lang, { dateStyle: "medium", timeZone: "UTC" });
 
+/** A day of the month that is shown. @param {number} at */
+const shortDay = (at) => new Date(at * 1000).toLocaleDateString(document.documentElement.lang, { day: "numeric", month: "short", timeZone: "UTC" });
+
 /** Links to the two files of a document. @param {{ path: string, name: string, query?: Record<string, string> }} properties */
 export function Files({ path, name, query = {} }) {
   return html`<span class="row">${["pdf", "page"].map((kind) => html`<a key=${kind} class="button" target="_blank" rel="noopener" aria-label=${t(`wallet.${kind}.of`, { name })}
@@ -45,7 +48,7 @@ function Table({ data }) {
       <thead><tr>${["day", "what", "amount", "balance"].map((name) => html`<th key=${name} scope="col">${t(`wallet.statement.${name}`)}</th>`)}</tr></thead>
       <tbody>
         <tr class="edge"><td></td><td>${t("wallet.statement.opening")}</td><td></td><td>${amount(data.opening)}</td></tr>
-        ${data.data.slice(0, SHOWN).map((entry) => html`<tr key=${entry.id}><td>${day(entry.at)}</td>
+        ${data.data.slice(0, SHOWN).map((entry) => html`<tr key=${entry.id}><td>${shortDay(entry.at)}</td>
           <td>${entry.job_id ? html`<a href=${href("clip", entry.job_id)}>${entry.text}</a>` : entry.text}</td><td>${amount(entry.amount)}</td><td>${amount(entry.balance)}</td></tr>`)}
         <tr class="edge"><td></td><td>${t("wallet.statement.closing")}</td><td></td><td>${amount(data.closing)}</td></tr>
       </tbody></table></div>
