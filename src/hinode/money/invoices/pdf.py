@@ -64,6 +64,7 @@ def to_pdf(document: Document, font: str = "") -> bytes:
         SalesError: the font cannot be read.
         BadInput: it lacks a letter.
     """
+    from reportlab.lib.colors import HexColor
     from reportlab.lib.pagesizes import A4
     from reportlab.lib.styles import ParagraphStyle
     from reportlab.lib.units import mm
@@ -76,7 +77,7 @@ def to_pdf(document: Document, font: str = "") -> bytes:
     styles = {
         "body": body,
         "bold": ParagraphStyle("bold", parent=body, fontName=bold),
-        "grey": ParagraphStyle("grey", parent=body, textColor=GREY),
+        "grey": ParagraphStyle("grey", parent=body, textColor=HexColor(GREY)),
         "end": ParagraphStyle("end", parent=body, alignment=2),
         "bold end": ParagraphStyle("bold end", parent=body, fontName=bold, alignment=2),
         "title": ParagraphStyle("title", parent=body, fontName=bold, fontSize=18, leading=24),
@@ -151,7 +152,7 @@ def _entries(document: Document, width: float, text: Any) -> Any:
         row(document.head, "bold", "bold end"),
         *(row(cells, "body", "end") for cells in document.rows),
     ]
-    style = [
+    style: list[Any] = [
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, LINE),
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
         ("LEFTPADDING", (0, 0), (0, -1), 0),
