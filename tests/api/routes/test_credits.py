@@ -142,6 +142,7 @@ def test_a_pack_is_paid_billed_and_stands_in_the_statement(
     check_error(client.get("/v1/credits/statement?month=May"), 400, "month")
     pdf = client.get("/v1/credits/statement/content")
     assert pdf.headers["content-type"] == "application/pdf"
+    assert pdf.headers["content-disposition"] == f'attachment; filename="statement-{month}.pdf"'
     assert client.get("/v1/invoices/recipient").json()["name"] == ""
     check_error(
         client.put("/v1/invoices/recipient", json={"name": "Kite", "address": "\n\n "}), 400, "address"
@@ -150,7 +151,7 @@ def test_a_pack_is_paid_billed_and_stands_in_the_statement(
     wallet = server.context.wallet
     [made] = wallet.invoices.create(server.project_id, wallet.period(None), wallet.sales)
     [listed] = client.get("/v1/invoices").json()["data"]
-    assert (listed["id"], listed["gross"], listed["tax_rate"]) == (made.id, 20_000_000, "20")
+    assert (listed["id"], listed["gross"], listed["tax_rate"]) == (made.id, 20_600_000, "20")
     assert client.get(f"/v1/invoices/{made.id}").json() == listed
     page = client.get(f"/v1/invoices/{made.id}/content?format=html")
     assert page.headers["content-security-policy"].startswith("sandbox; default-src 'none'")

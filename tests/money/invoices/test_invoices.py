@@ -13,6 +13,8 @@ from hinode.money.invoices.period import month, month_of
 from hinode.money.invoices.records import ChangedInvoice, Invoices, sender
 from hinode.money.ledger import credit, holds
 from hinode.money.ledger.accounts import Kind
+from hinode.money.ledger.transfers import Kind as Move
+from hinode.money.ledger.transfers import Transfer
 from hinode.money.sales import Sales, SalesError, Seller, Tax
 from hinode.records.database import Database
 from hinode.records.tables import invoice_series, invoices, organisations, projects
@@ -125,6 +127,26 @@ def test_the_page_and_the_pdf_say_the_same_and_never_change(desk: Invoices) -> N
         pdf.to_pdf(statement.document(_empty(), (), ["株式会社"]))
     with pytest.raises(SalesError, match="cannot be read"):
         pdf.to_pdf(document, "/nowhere.ttf")
+
+
+def test_the_videos_of_a_day_are_one_row_where_there_are_many() -> None:
+    def capture(number: int) -> Transfer:
+        name = f"video_{number:03d}"
+        at = NOVEMBER.begins_at + 300 * number
+        revenue = "revenue:USD"
+        return Transfer(name, name, Move.CAPTURE, "lot:pay_1", revenue, DOLLAR, "USD", at, job_id=name)
+
+    few, many = (
+        statement.document(
+            statement.statement("p", "USD", NOVEMBER, 999 * DOLLAR, [*map(capture, range(count))]), (), ()
+        ).rows
+        for count in (2, 301)
+    )
+    assert [row[1] for row in few] == ["Video (video_000)", "Video (video_001)"]
+    assert list(many) == [
+        ("2026-11-01", "288 videos", "-288.00 USD", "711.00 USD"),
+        ("2026-11-02", "13 videos", "-13.00 USD", "698.00 USD"),
+    ]
 
 
 def _empty() -> statement.Statement:

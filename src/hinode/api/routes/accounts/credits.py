@@ -198,14 +198,17 @@ def get_statement_content(
     period = context.wallet.period(month)
     name = context.tenants.project(project_id).name
     document = context.wallet.statement_page(project_id, name, period)
-    return document_response(write(document, format, context.wallet.sales.font), format)
+    text = write(document, format, context.wallet.sales.font)
+    return document_response(text, format, f"statement-{period.name}")
 
 
-def document_response(text: bytes, kind: str) -> Response:
+def document_response(text: bytes, kind: str, name: str) -> Response:
     """A page or a PDF, which runs nothing."""
     headers = {
         "cache-control": "private, no-cache",
         "x-content-type-options": "nosniff",
         "content-security-policy": POLICY,
     }
+    if kind == "pdf":  # browsers show no PDF under a policy with `sandbox`
+        headers["content-disposition"] = f'attachment; filename="{name}.pdf"'
     return Response(text, media_type=FORMATS[kind], headers=headers)

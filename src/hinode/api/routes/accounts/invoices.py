@@ -121,7 +121,7 @@ def get_invoice_content(
     """An invoice or a credit note as PDF or as an HTML page."""
     found = get_or_404(context.wallet.invoices.find, project_id, invoice_id, KIND)
     text = write(invoice.document(found), format, context.wallet.sales.font)
-    return document_response(text, format)
+    return document_response(text, format, f"{found.kind.value.replace('_', '-')}-{found.id}")
 
 
 def _object(found: invoice.Invoice) -> InvoiceObject:
