@@ -51,7 +51,16 @@ def read(environment: Mapping[str, str]) -> dict[str, Any]:
             variable = f"HINODE_{name.upper()}"
             remedy = "set HINODE_STORE to s3://BUCKET/PREFIX, or remove the variable"
             raise BadInput(f"{variable} is set, and HINODE_STORE names no bucket", remedy, field=variable)
+    _check_pair(result, "stripe_key", "stripe_webhook_secrets")
     return result
+
+
+def _check_pair(values: Mapping[str, Any], *names: str) -> None:
+    """Refuse one of two settings without the other."""
+    there, missing = sorted(names, key=lambda name: name not in values)
+    if (there in values) != (missing in values):
+        field = f"HINODE_{missing.upper()}"
+        raise BadInput(f"{field} is missing, and HINODE_{there.upper()} is set", "set both", field=field)
 
 
 @lru_cache(maxsize=64)  # once in each process
@@ -176,6 +185,24 @@ def _secret(text: str) -> str:
     return text
 
 
+def _stripe_key(text: str) -> str:
+    if re.fullmatch(r"[sr]k_[A-Za-z0-9_]{8,250}", text, re.ASCII) is None:
+        remedy = "give the secret key of the account, sk_live_… or sk_test_…"
+        # Not a ValueError, after which the sentence would repeat the value.
+        raise BadInput("HINODE_STRIPE_KEY is no secret key of Stripe", remedy, field="HINODE_STRIPE_KEY")
+    return text
+
+
+def _stripe_secrets(text: str) -> tuple[str, ...]:
+    secrets = tuple(part.strip() for part in text.split(",") if part.strip())
+    for secret in secrets:
+        if re.fullmatch(r"whsec_[A-Za-z0-9+/=_-]{8,250}", secret, re.ASCII) is None:
+            name = "HINODE_STRIPE_WEBHOOK_SECRETS"
+            remedy = "give the signing secret of the webhook endpoint, whsec_…"
+            raise BadInput(f"{name} has something that is no signing secret", remedy, field=name)
+    return secrets
+
+
 def _time_authority(text: str) -> str:
     if re.fullmatch(r"https?://[\w.-]{1,253}(:[0-9]{1,5})?(/[\w./~-]{0,500})?", text, re.ASCII) is None:
         raise ValueError("write it like http://timestamp.example.com/tsr")
@@ -235,4 +262,6 @@ class Variables(Input):
     trust_certificates: _Folder | None = None
     time_authority: Annotated[str, BeforeValidator(_time_authority)] | None = None
     verify_anchors: _Folder | None = None
+    stripe_key: Annotated[str, BeforeValidator(_stripe_key)] | None = None
+    stripe_webhook_secrets: Annotated[tuple[str, ...], BeforeValidator(_stripe_secrets)] | None = None
     testcard_step_seconds: Annotated[_Decimal, Field(ge=0)] | None = None

@@ -136,9 +136,10 @@ class Outbound:
         max_bytes: int,
         seconds: float = 20.0,
         accept: str = "*/*",
+        headers: Mapping[str, str] | None = None,
         field: str = "image_url",
     ) -> None:
-        """GET a URL in pieces; at most three redirects are followed.
+        """GET a URL in pieces; at most three redirects are followed, none of a request with `headers`.
 
         Args:
             url: the URL.
@@ -146,6 +147,7 @@ class Outbound:
             max_bytes: the largest file.
             seconds: for everything.
             accept: the `Accept` header.
+            headers: more headers, such as a key, which no other server may get.
             field: name of the field in errors.
 
         Raises:
@@ -156,9 +158,10 @@ class Outbound:
         try:
             target = self.check(url)
             for _ in range(MAX_REDIRECTS + 1):
-                with self._opened("GET", target, {"Accept": accept}, None, deadline) as response:
+                sent = {"Accept": accept, **(headers or {})}
+                with self._opened("GET", target, sent, None, deadline) as response:
                     answer = _headers(response)
-                    if response.status in _REDIRECTS and "location" in answer:
+                    if response.status in _REDIRECTS and "location" in answer and not headers:
                         target = self._redirected(target, answer["location"])
                         continue
                     if response.status != 200:

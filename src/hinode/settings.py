@@ -86,6 +86,10 @@ class Settings:
         time_authority: address of an RFC 3161 time-stamping authority, or "". `HINODE_TIME_AUTHORITY`.
         verify_anchors: PEM file of further authorities to trust in files of others, or None.
             `HINODE_VERIFY_ANCHORS`.
+        stripe_key: secret key of the Stripe account that packs of credit are paid through, or "".
+            `HINODE_STRIPE_KEY`.
+        stripe_webhook_secrets: with which Stripe signs its webhooks; several while one is replaced.
+            `HINODE_STRIPE_WEBHOOK_SECRETS`, separated by commas.
         testcard_step_seconds: duration of one step of the engine testcard. `HINODE_TESTCARD_STEP_SECONDS`, 0.
     """
 
@@ -128,6 +132,8 @@ class Settings:
     trust_certificates: Path | None = None
     time_authority: str = ""
     verify_anchors: Path | None = None
+    stripe_key: str = field(default="", repr=False)
+    stripe_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     testcard_step_seconds: float = 0.0
 
     def __post_init__(self) -> None:

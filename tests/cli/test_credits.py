@@ -76,3 +76,37 @@ def test_budgets_are_set_replaced_listed_and_removed() -> None:
         answer = run("budgets", "set", *words)
         assert answer.exit_code != 0
         assert reason in answer.output
+
+
+def test_codes_and_invoices(tmp_path: Path) -> None:
+    run("projects", "create", "--name", "studio")
+    assert run("promos", "create", "5", "--code", "sunrise", "--uses", "2", "--days", "9").exit_code == 0
+    assert "SUNRISE" in run("promos", "list").stdout
+    assert run("promos", "end", "sunrise").stdout == "ended SUNRISE\n"
+    (tmp_path / "home").mkdir(exist_ok=True)
+    (tmp_path / "home/billing.yaml").write_text(
+        "seller: {name: Dawn, address: Dover}\ntax: {name: VAT, rate: 20}\n"
+        "packs: [{id: small, name: Small, price: 10, credit: 10}]\n"
+    )
+    assert "small" in run("credits", "packs").stdout
+    run("credits", "add", "studio", "24", "--id", "pay_7")
+    assert "no address" in run("invoices", "create", "studio").output
+    words = ("--name", "Kite", "--line", "Hill", "--line", "Dover", "--tax-rate", "0", "--tax-note", "Export")
+    assert run("invoices", "address", "studio", *words).exit_code == 0
+    [made] = json.loads(run("invoices", "create", "studio", "--json").stdout)
+    assert (made["gross"], made["tax"], made["parties"]["tax_note"]) == (24_000_000, 0, "Export")
+    assert "Kite" in run("invoices", "list").stdout
+    target = tmp_path / "invoice.html"
+    assert run("invoices", "show", made["id"], "--to", str(target)).exit_code == 0
+    assert "24.00 USD" in target.read_text()
+    assert "Balance after: 24.00 USD" in run("invoices", "statement", "studio").stdout
+    for answer, reason in (
+        (run("invoices", "show", made["id"], "--to", "invoice.doc"), "no format"),
+        (run("invoices", "show", "x"), "no invoice"),
+        (run("invoices", "create", "studio"), "nothing to bill"),
+        (run("invoices", "create", "studio", "--month", "May"), "no month"),
+        (run("promos", "create", "0"), "amount is 0"),
+        (run("promos", "create", "1", "--code", "a b"), "no promo code"),
+    ):
+        assert answer.exit_code != 0
+        assert reason in answer.output

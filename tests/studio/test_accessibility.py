@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 from benchmarks.serving import ServerHarness
 from tests.studio.browser import PAGES, violations, wait_until
 from tests.studio.conftest import SignIn
-from tests.studio.visits import ask, make_clip
+from tests.studio.visits import ask, fill_wallet, make_clip
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +44,7 @@ def addresses(server: ServerHarness, key: str) -> dict[str, str]:
     ask(server, key, "POST", "project", {"feed_enabled": True})
     ask(server, key, "POST", "feed", {"video_id": first, "caption": "Look"})
     server.request("POST", "/v1/videos", key=key, body={"prompt": "graphic gore"})
+    fill_wallet(server, ask(server, key, "GET", "project")["id"])
     return {"clip": f"/{first}", "compare": f"?ids={first},{second}", "storyboard": f"/{board}"}
 
 

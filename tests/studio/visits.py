@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 import av
@@ -14,6 +17,11 @@ from playwright.sync_api import Page
 
 from benchmarks.serving import ServerHarness
 from hinode.clip import Frames
+from hinode.money import budgets
+from hinode.money.ledger import credit, holds
+from hinode.money.ledger.accounts import Kind
+from hinode.money.wallet import Wallet
+from hinode.records.database import Database
 from tests.studio.browser import wait_until
 from tests.studio.keyboard import Keyboard
 
@@ -50,6 +58,33 @@ def wait_until_it_plays(page: Page) -> None:
     video = page.get_by_label(re.compile("^Video: ")).first
     video.wait_for(timeout=MAKING_MS)
     wait_until(page, lambda: video.evaluate(PLAYS), "a video that plays")
+
+
+BILLING = """
+seller: {name: Dawn, address: "Light Street 1, Dover", tax_id: GB1}
+tax: {name: VAT, rate: 20}
+packs:
+  - {id: small, name: Small, price: 10, credit: 10, days: 365}
+  - {id: large, name: Large, price: 50, credit: 60}
+"""
+
+
+def fill_wallet(server: ServerHarness, project_id: str) -> None:
+    """Packs for sale, and credit, a video that was paid for, a budget and an invoice of a project."""
+    (server.home / "billing.yaml").write_text(BILLING)
+    with closing(Database(f"sqlite:///{server.home / 'hinode.db'}")) as database:
+        now = time.time()
+        with database.write() as connection:
+            add = partial(credit.add_credit, connection, project_id=project_id, currency="USD", now=now)
+            add("pay_1", amount=25_000_000, source=Kind.PAYMENTS)
+            add("gift_1", amount=5_000_000, source=Kind.GRANTS, expires_at=now + 86_400 * 30)
+            holds.place(connection, "video_0", project_id, 7_500_000, "USD", now)
+            holds.capture(connection, "video_0", 6_250_000, now)
+            put = partial(budgets.put, connection, "budget_1", budgets.Scope.PROJECT, project_id)
+            put(budgets.Period.MONTH, soft=20_000_000, hard=30_000_000, now=now)
+        wallet = Wallet(database, time.time, server.home, None)
+        wallet.invoices.set_recipient(project_id, "Kite Films", "12 Hill Road\nDover", "GB2")
+        wallet.invoices.create(project_id, wallet.period(None), wallet.sales)
 
 
 def make_clip(server: ServerHarness, key: str, **fields: object) -> str:

@@ -30,7 +30,16 @@ from hinode.api.middleware.hosts import Hosts
 from hinode.api.middleware.metrics import Metrics
 from hinode.api.middleware.retries import RetryTracker
 from hinode.api.queries import check_query
-from hinode.api.routes.accounts import credits, members, passwords, project, session, webhook_endpoints
+from hinode.api.routes.accounts import (
+    credits,
+    invoices,
+    members,
+    passwords,
+    payments,
+    project,
+    session,
+    webhook_endpoints,
+)
 from hinode.api.routes.documents import feed, shots, storyboards
 from hinode.api.routes.library import archives, characters, collections, entries, files, trash
 from hinode.api.routes.operations import (
@@ -95,6 +104,7 @@ ROUTERS = (
     members.router,
     project.router,
     credits.router,
+    invoices.router,
     storyboards.router,
     shots.router,
     feed.router,
@@ -112,7 +122,14 @@ ROUTERS = (
 )
 """The routes under /v1: for a new one, add its router here."""
 
-OPEN_ROUTERS = (health.router, status.router, takedowns.open_router, takedown_page.router, studio.router)
+OPEN_ROUTERS = (
+    health.router,
+    status.router,
+    takedowns.open_router,
+    takedown_page.router,
+    payments.router,
+    studio.router,
+)
 """The routes beside /v1, which need no key."""
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")

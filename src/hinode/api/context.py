@@ -17,7 +17,7 @@ from fastapi import Depends, Request
 from hinode.api.catalogue import Catalogue
 from hinode.api.connections import max_connections
 from hinode.api.failures import Refusal
-from hinode.api.limits import ByteBudget, ConcurrencyLimit, SharedRates, Strangers
+from hinode.api.limits import Buckets, ByteBudget, ConcurrencyLimit, SharedRates, Strangers
 from hinode.api.readiness import Readiness
 from hinode.api.requests.admission import Admission
 from hinode.api.requests.batch_wire import BatchWire
@@ -64,8 +64,10 @@ from hinode.jobs.tenants.sessions import Sessions
 from hinode.jobs.tenants.tenant import MANAGE, REVIEW, Identity
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.webhooks.endpoints import Endpoints
+from hinode.money.payments.stripe import Stripe
 from hinode.money.pricing import Pricing
 from hinode.money.quotes import Quotes
+from hinode.money.wallet import Wallet
 from hinode.outbound import Outbound
 from hinode.records.database import Database
 from hinode.rights.people import Person
@@ -106,6 +108,10 @@ class Context:
         self.settings = settings
         self.clock = clock
         self.credit = Credit(database, clock)
+        self.outbound = Outbound(allow_private=settings.allow_private_urls)
+        stripe = Stripe(self.outbound, settings.stripe_key, settings.stripe_webhook_secrets)
+        self.wallet = Wallet(database, clock, settings.home, stripe if settings.stripe_key else None)
+        self.codes = Buckets()  # of attempts to redeem one, by project
         gate = Gate(database, clock, lambda: load(settings.policy))
         pricing = Pricing(settings.home)
         self.store = Store(database, clock, settings.lease_seconds, pricing, gate)
@@ -118,7 +124,6 @@ class Context:
         self.mailer = Mailer(settings.smtp_url) if settings.smtp_url else None
         self.worker_tokens = WorkerTokens(database, clock)
         self.rejections = Rejections(database, clock)
-        self.outbound = Outbound(allow_private=settings.allow_private_urls)
         self.objects = open_store(settings, clock)
         self.leases = Leases(self.store, self.objects)
         self.readiness = Readiness(database, self.objects)

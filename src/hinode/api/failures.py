@@ -30,6 +30,8 @@ from hinode.jobs.worker.remote.protocol import VersionSkew
 from hinode.money.books.entries import MissingPrice
 from hinode.money.budgets import OverBudget
 from hinode.money.ledger.holds import InsufficientCredit
+from hinode.money.payments.provider import ProviderError
+from hinode.money.sales import NotForSale
 from hinode.records.database import DatabaseError
 from hinode.records.ids import is_id as is_id
 from hinode.rights.notices import WrongStatus
@@ -203,6 +205,13 @@ def _of_ours(error: HinodeError) -> Refusal:
         code = "operation_not_supported" if error.field == "operation" else error.code
         return Refusal(status, str(error), code=code, param=PARAMS.get(error.field, error.field))
     # The messages of the others name files and machines, which clients need not know.
+    if isinstance(error, ProviderError):
+        log.error("a payment was not looked up or begun: %s", error)
+        return unavailable(
+            "the payment provider cannot be reached at present; try again later", STORE_RETRY_SECONDS
+        )
+    if isinstance(error, NotForSale):
+        return Refusal(404, str(error), code=error.code)
     if isinstance(error, DatabaseError):
         return unavailable("the database cannot be reached at the moment; ask again later", RETRY_SECONDS)
     if isinstance(error, StoreError):

@@ -44,6 +44,7 @@ class SessionProject(wire.Answer):
     name: str
     feed_enabled: bool
     operator: bool = Field(description="Whether it is the project of whoever runs the server.")
+    billing: bool = Field(description="Whether its videos are paid for from its credit.")
 
 
 class SessionUser(wire.Answer):

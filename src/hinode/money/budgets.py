@@ -135,6 +135,19 @@ def every(connection: Connection, now: float) -> list[Budget]:
     return [_with_amount(connection, row, now) for row in rows]
 
 
+def of_subjects(connection: Connection, subjects: Mapping[Scope, str], now: float) -> list[Budget]:
+    """The budgets of these owners and things, with what is charged to their present windows."""
+    mine = sa.or_(
+        *(
+            sa.and_(budgets.c.scope == scope.value, budgets.c.subject == name)
+            for scope, name in subjects.items()
+        )
+    )
+    query = sa.select(budgets).where(mine).order_by(budgets.c.scope, budgets.c.period)
+    rows = connection.execute(query).mappings().all()
+    return [_with_amount(connection, row, now) for row in rows]
+
+
 def applicable(connection: Connection, subjects: Mapping[Scope, str]) -> list[Budget]:
     """The budgets that a job is charged to, by id, without their amounts.
 

@@ -379,6 +379,7 @@ def test_other_projects_are_not_there(owner: Browser, server: Server) -> None:
         "name": other.name,
         "feed_enabled": False,
         "operator": False,
+        "billing": False,
     }
     assert (
         Browser(server).sign_in(email=address(server), password=PASSWORD, project=other.name).status_code

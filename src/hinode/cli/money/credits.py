@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import secrets
 import time
 from typing import Annotated
@@ -14,6 +15,7 @@ from hinode.cli import options
 from hinode.cli.command import Command
 from hinode.cli.table import moment, print_table
 from hinode.cli.tenants import open_database
+from hinode.settings import Settings
 
 credits = typer.Typer(help="Add credit to projects, list it, and audit the books.", no_args_is_help=True)
 
@@ -99,6 +101,24 @@ def list_credits(project: Project, as_json: options.AsJson = False) -> None:
                 moment(lot.expires_at),
             )
             for lot in entries
+        ],
+    )
+
+
+@credits.command("packs", cls=Command)
+def packs(as_json: options.AsJson = False) -> None:
+    """Print the packs of credit that are for sale, from billing.yaml."""
+    from hinode.money.sales import read
+
+    sales = read(Settings.from_environment(os.environ).home)
+    if as_json:
+        print(json.dumps([pack.model_dump() for pack in sales.packs]))
+        return
+    print_table(
+        ("ID", "NAME", "PRICE", "CREDIT", "DAYS"),
+        [
+            (pack.id, pack.name, f"{pack.price:.2f}", f"{pack.credit:.2f}", str(pack.days or "-"))
+            for pack in sales.packs
         ],
     )
 

@@ -22,10 +22,17 @@ SERVER = frozenset(
         "budgets",
         "fingerprints",  # of files, which may be of several projects
         "instances",
+        "invoice_lines",  # as the ledger, they are kept for as long as the law asks for
+        "invoice_series",
+        "invoices",
         "ledger_accounts",  # the books outlive a project
         "ledger_transfers",
         "marks",  # of files that may be anywhere
         "organisations",
+        "payment_events",
+        "payments",
+        "promo_codes",
+        "promo_redemptions",  # a code stays used
         "rejections",
         "rights_events",  # decisions, with ids in place of names
         "runs",

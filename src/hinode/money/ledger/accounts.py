@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.money.amounts import check_currency
-from hinode.records.rows import from_row, insert_into
+from hinode.records.rows import from_row, insert_into, only_row
 from hinode.records.tables import ledger_accounts, ledger_transfers
 
 
@@ -106,6 +106,12 @@ def lots(connection: Connection, project_id: str, currency: str | None = None) -
         query = query.where(table.currency == currency)
     rows = connection.execute(query).mappings()
     return [from_row(Account, row, kind=Kind(row["kind"])) for row in rows]
+
+
+def lot(connection: Connection, lot_id: str) -> Account:
+    """A lot that exists."""
+    row = only_row(connection, sa.select(ledger_accounts).where(ledger_accounts.c.id == lot_id))
+    return from_row(Account, row, kind=Kind(row["kind"]))
 
 
 def balance(connection: Connection, account_id: str) -> int:

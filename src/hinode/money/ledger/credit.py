@@ -5,6 +5,7 @@ What happens to a lot touches this lot and the account that it came from, and no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -14,7 +15,15 @@ from hinode.errors import BadInput
 from hinode.money.amounts import check_amount, format_amount
 from hinode.money.ledger.accounts import Account, Kind, open_account, open_operator_account
 from hinode.money.ledger.transfers import Kind as Move
-from hinode.money.ledger.transfers import LedgerError, Transfer, chain, insert, post_chain, transfer
+from hinode.money.ledger.transfers import (
+    LedgerError,
+    Transfer,
+    amount_reversed,
+    chain,
+    insert,
+    post_chain,
+    transfer,
+)
 from hinode.records.rows import first_row, from_row
 from hinode.records.tables import ledger_accounts, ledger_transfers
 
@@ -134,7 +143,7 @@ def take_back(
         original_id=original.id,
         project_id=lot.project_id,
     )
-    entries = [refund] if part else []
+    entries = _reversals(connection, refund, [original, *_again(connection, credit_id)])
     if amount > part:
         losses = open_operator_account(connection, Kind.LOSSES, lot.currency, now)
         entries.append(
@@ -145,10 +154,53 @@ def take_back(
                 debit_id=losses,
                 amount=amount - part,
                 original_id=None,
+                note=original.id,
             )
         )
     insert(connection, entries)
     return amount - part
+
+
+def give_again(connection: Connection, credit_id: str, take_back_id: str, now: float) -> None:
+    """Undo a take-back, as after a dispute that the operator won; once for each `take_back_id`.
+
+    What the lot gave is in it again. What was booked as a loss is no loss.
+
+    Raises:
+        LedgerError: nothing was taken back under this id.
+    """
+    name = f"again:{credit_id}:{take_back_id}"
+    if chain(connection, name):
+        return
+    entries = [
+        replace(
+            entry,
+            id=f"{name}/{position:03d}",
+            chain=name,
+            kind=Move.REVERSAL if entry.kind == Move.POST else Move.POST,
+            debit_id=entry.credit_id,
+            credit_id=entry.debit_id,
+            original_id=entry.id if entry.kind == Move.POST else None,
+            at=now,
+            note=None,
+        )
+        for position, entry in enumerate(chain(connection, f"back:{credit_id}:{take_back_id}"))
+    ]
+    if not entries:
+        message = f"nothing of {credit_id!r} was taken back as {take_back_id!r}"
+        raise LedgerError(message, "look up the id in the statement")
+    insert(connection, entries)
+
+
+def was_taken_back(connection: Connection, credit_id: str, take_back_id: str) -> bool:
+    """Whether something was taken back under this id."""
+    return bool(chain(connection, f"back:{credit_id}:{take_back_id}"))
+
+
+def amount_left(connection: Connection, credit_id: str) -> int:
+    """What was not taken back of a credit, in micro-units; 0 if there is no such credit."""
+    original = transfer(connection, f"credit:{credit_id}")
+    return 0 if original is None else original.amount - _amount_back(connection, credit_id)
 
 
 def expire_lots(connection: Connection, now: float, limit: int = 1000) -> int:
@@ -197,11 +249,38 @@ def _lock_lot(connection: Connection, lot_id: str) -> Account:
 
 
 def _amount_back(connection: Connection, credit_id: str) -> int:
-    """How much of a credit was taken back, in micro-units."""
+    """How much of a credit was taken back and not given again, in micro-units."""
+    back = sum(entry.amount for entry in _of_prefix(connection, f"back:{credit_id}:"))
+    return back - sum(entry.amount for entry in _of_prefix(connection, f"again:{credit_id}:"))
+
+
+def _again(connection: Connection, credit_id: str) -> list[Transfer]:
+    """The posts that gave credit again."""
+    entries = _of_prefix(connection, f"again:{credit_id}:")
+    return [entry for entry in entries if entry.kind == Move.POST]
+
+
+def _reversals(connection: Connection, whole: Transfer, originals: Sequence[Transfer]) -> list[Transfer]:
+    """A reversal in parts: each takes back what is left of one of the originals."""
+    rest = whole.amount
+    entries: list[Transfer] = []
+    for original in originals:
+        part = min(rest, original.amount - amount_reversed(connection, original.id))
+        if part > 0:
+            name = f"{whole.id}{len(entries) or ''}"
+            entries.append(replace(whole, id=name, amount=part, original_id=original.id))
+            rest -= part
+    return entries
+
+
+def _of_prefix(connection: Connection, prefix: str) -> list[Transfer]:
+    """The transfers of the chains whose names begin with a prefix that ends with a colon."""
     table = ledger_transfers.c
     # A range and not LIKE: ids may hold its wildcards, and the index serves it.
-    prefix = f"back:{credit_id}:"
-    query = sa.select(sa.func.coalesce(sa.func.sum(table.amount), 0)).where(
-        table.chain >= prefix, table.chain < prefix[:-1] + ";"
+    query = (
+        sa.select(ledger_transfers)
+        .where(table.chain >= prefix, table.chain < prefix[:-1] + ";")
+        .order_by(table.id)
     )
-    return int(connection.scalar(query) or 0)
+    rows = connection.execute(query).mappings()
+    return [from_row(Transfer, row, kind=Move(row["kind"])) for row in rows]

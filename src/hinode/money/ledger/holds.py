@@ -12,7 +12,14 @@ from hinode.errors import HinodeError
 from hinode.money.amounts import check_amount, format_amount
 from hinode.money.ledger.accounts import Kind, open_operator_account
 from hinode.money.ledger.transfers import Kind as Move
-from hinode.money.ledger.transfers import LedgerError, Transfer, chain, insert, resolutions
+from hinode.money.ledger.transfers import (
+    LedgerError,
+    Transfer,
+    amount_reversed,
+    chain,
+    insert,
+    resolutions,
+)
 from hinode.records.prepared import Prepared
 
 _LOTS = Prepared(
@@ -157,7 +164,7 @@ def refund(connection: Connection, hold_id: str, refund_id: str, amount: int, no
     rest = amount
     entries: list[Transfer] = []
     for original in reversed(captures):
-        part = min(rest, original.amount - _amount_back(connection, original.id))
+        part = min(rest, original.amount - amount_reversed(connection, original.id))
         if part > 0:
             entries.append(
                 dataclasses.replace(
@@ -191,13 +198,6 @@ def find(connection: Connection, hold_id: str) -> Hold | None:
         legs[0].currency,
         _captured(resolutions(connection, hold_id)),
     )
-
-
-_REVERSALS = Prepared("SELECT coalesce(sum(amount), 0) FROM ledger_transfers WHERE original_id = :id")
-
-
-def _amount_back(connection: Connection, transfer_id: str) -> int:
-    return int(_REVERSALS.run(connection, id=transfer_id)[0][0])
 
 
 def _captured(entries: Sequence[Transfer]) -> int | None:

@@ -80,6 +80,7 @@ _RESOLUTIONS = Prepared(
     "JOIN ledger_transfers AS hold ON hold.id = resolution.hold_id WHERE hold.chain = :chain "
     "ORDER BY resolution.id"
 )
+_REVERSED = Prepared("SELECT coalesce(sum(amount), 0) FROM ledger_transfers WHERE original_id = :id")
 
 
 def chain(connection: Connection, name: str) -> list[Transfer]:
@@ -96,6 +97,11 @@ def transfer(connection: Connection, transfer_id: str) -> Transfer | None:
 def resolutions(connection: Connection, name: str) -> list[Transfer]:
     """The captures, voids and expiries of the holds of a chain."""
     return [_transfer(row) for row in _RESOLUTIONS.run(connection, chain=name)]
+
+
+def amount_reversed(connection: Connection, transfer_id: str) -> int:
+    """How much of a transfer reversals took back, in micro-units."""
+    return int(_REVERSED.run(connection, id=transfer_id)[0][0])
 
 
 def post_chain(connection: Connection, transfers: Sequence[Transfer]) -> bool:

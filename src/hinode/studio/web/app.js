@@ -44,6 +44,7 @@ export const PAGES = [
   { name: "queue", icon: "queue", keys: "g q", needs: { strings: ["queue", "clip"], styles: ["queue"] }, load: () => import("./pages/queue.js") },
   { name: "trust", icon: "flag", keys: "g t", isShown: mayReview, needs: { strings: ["trust", "rights"], styles: ["settings", "rights", "trust"] }, load: () => import("./pages/trust.js") },
   { name: "feed", icon: "feed", keys: "g f", isShown: () => Boolean(session.value?.project?.feed_enabled), needs: { strings: ["feed", "clip", "queue", "settings"], styles: ["feed", "clip", "queue", "settings"] }, load: () => import("./pages/feed.js") },
+  { name: "wallet", icon: "wallet", keys: "g w", isShown: () => Boolean(session.value?.project?.billing), needs: { strings: ["wallet", "settings"], styles: ["wallet", "settings"] }, load: () => import("./pages/wallet.js") },
   { name: "settings", icon: "settings", keys: "g e", needs: { strings: ["settings", "queue", "clip"], styles: ["settings", "queue"] }, load: () => import("./pages/settings.js") },
 ];
 
@@ -86,7 +87,7 @@ function App() {
     { keys: "mod+k", label: t("palette.open"), run: openPalette, inText: true },
     { keys: "?", label: t("shortcuts.title"), run: openShortcuts },
     ...PAGES.filter((page) => page.icon && page.keys && (!page.isShown || page.isShown())).map((page) => ({ keys: page.keys ?? "", label: t("goto", { page: t(`nav.${page.name}`) }), run: () => navigate(page.name) })),
-  ], [session.value?.project?.feed_enabled, mayReview()]);
+  ], [session.value?.project?.feed_enabled, session.value?.project?.billing, mayReview()]);
   const { page, id, query } = route.value;
   useEffect(() => {
     // A new page begins at its top, for eyes and for screen readers.

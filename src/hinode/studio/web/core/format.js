@@ -44,6 +44,9 @@ export function bytes(count) {
   return `${count < 10 && power ? count.toFixed(1) : Math.round(count)} ${units[power]}`;
 }
 
+/** An amount of money. @param {number} micro micro-units: 1,000,000 is one dollar @param {string} currency */
+export const money = (micro, currency) => new Intl.NumberFormat(document.documentElement.lang, { style: "currency", currency, maximumFractionDigits: micro % 10000 ? 6 : 2 }).format(micro / 1e6);
+
 /** The name of a clip: its title or the first words of its prompt. @param {{ title?: string | null, prompt?: string | null }} clip */
 export function clipTitle(clip) {
   if (clip.title) return clip.title;

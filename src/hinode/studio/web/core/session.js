@@ -5,7 +5,7 @@ import { signal } from "./ui.js";
 /**
  * @typedef {object} Session
  * @property {boolean} signed_in
- * @property {{ id: string, name: string, feed_enabled?: boolean, operator?: boolean } | null} project
+ * @property {{ id: string, name: string, feed_enabled?: boolean, operator?: boolean, billing?: boolean } | null} project
  * @property {{ id: string, name: string, email: string, role: string } | null} user
  * @property {string | null} role owner, editor, viewer or reviewer
  * @property {string | null} csrf_token

@@ -46,6 +46,7 @@ export default {
   "nav.trust": "Trust",
   "nav.feed": "Feed",
   "nav.settings": "Settings",
+  "nav.wallet": "Wallet",
   "nav.menu": "Menu",
   "goto": "Go to {page}",
   "account.you": "You: {name}",

@@ -98,12 +98,12 @@ export function useForm(name, initial, send) {
 
 /**
  * A part of a tab: its name, what it is about, and what is in it.
- * @param {{ title: string, about?: any, children: any, kind?: string }} properties
+ * @param {{ title: string, about?: any, children: any, kind?: string, heading?: "h2" | "h3" }} properties
  */
-export function Section({ title, about, children, kind = "" }) {
+export function Section({ title, about, children, kind = "", heading = "h3" }) {
   const id = useId();
   return html`<section class=${`settings-section ${kind}`} aria-labelledby=${id}>
-    <header><h3 id=${id}>${title}</h3>${about && html`<p>${about}</p>`}</header>
+    <header><${heading} id=${id}>${title}<//>${about && html`<p>${about}</p>`}</header>
     <div class="sheet panel stack">${children}</div>
   </section>`;
 }
