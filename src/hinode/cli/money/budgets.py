@@ -23,7 +23,9 @@ budgets = typer.Typer(help="Set, list and remove budgets.", no_args_is_help=True
 
 @budgets.command("set", cls=Command)
 def set_budget(
-    scope: Annotated[str, typer.Argument(help="key, user, project, organisation, model or installation.")],
+    scope: Annotated[
+        str, typer.Argument(help="key, user, project, organisation, model, installation or free.")
+    ],
     subject: Annotated[
         str,
         typer.Argument(help="Id of the key, user or organisation; name or id of the project; engine/model."),
