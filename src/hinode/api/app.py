@@ -35,6 +35,7 @@ from hinode.api.routes.documents import feed, shots, storyboards
 from hinode.api.routes.library import archives, characters, collections, entries, files, trash
 from hinode.api.routes.operations import (
     batches,
+    economics,
     events,
     health,
     models,
@@ -93,6 +94,7 @@ ROUTERS = (
     members.router,
     project.router,
     credits.router,
+    economics.router,
     storyboards.router,
     shots.router,
     feed.router,

@@ -63,6 +63,7 @@ from hinode.jobs.tenants.sessions import Sessions
 from hinode.jobs.tenants.tenant import MANAGE, Identity
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.webhooks.endpoints import Endpoints
+from hinode.money.economics.server import Economics
 from hinode.money.pricing import Pricing
 from hinode.money.quotes import Quotes
 from hinode.outbound import Outbound
@@ -105,6 +106,7 @@ class Context:
         self.settings = settings
         self.clock = clock
         self.credit = Credit(database, clock)
+        self.economics = Economics(database, settings.home, clock)
         gate = Gate(database, clock, lambda: load(settings.policy))
         pricing = Pricing(settings.home)
         self.store = Store(database, clock, settings.lease_seconds, pricing, gate)
@@ -242,6 +244,15 @@ async def _reviewer(request: Request) -> Person:
     raise Refusal(403, message, code="insufficient_role")
 
 
+async def _operator(request: Request) -> Identity:
+    """Raises Refusal: the request is not of an owner of the first project, the operator's."""
+    identity, context = await _identity(request), await _context(request)
+    operator = await anyio.to_thread.run_sync(context.tenants.project, None)
+    if identity.project_id == operator.id and MANAGE in identity.scopes:
+        return identity
+    raise Refusal(403, "only owners of the operator's project may do that", code="insufficient_role")
+
+
 AppContext = Annotated[Context, Depends(_context)]
 ProjectId = Annotated[str, Depends(_project_id)]
 Caller = Annotated[Identity, Depends(_identity)]
@@ -249,6 +260,8 @@ Actor = Annotated[Person, Depends(_person)]
 """Who sends a request that is about the rights of people."""
 Reviewer = Annotated[Person, Depends(_reviewer)]
 """Who decides about notices and uploads, for the whole server."""
+Operator = Annotated[Identity, Depends(_operator)]
+"""Who runs the whole server: an owner of its first project."""
 Manager = Annotated[Identity, Depends(_manager)]
 """Who sends a request that changes members, keys or settings of a project."""
 OWNERS = Depends(_owner_or_key)
