@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
+from starlette.testclient import TestClient
 
+from hinode.api.context import Context
 from hinode.jobs.tenants.tenant import ALL_SCOPES
 from hinode.money.ledger import credit
 from hinode.money.ledger.accounts import Kind
-from tests.api.conftest import SMALL, CheckError, Server
+from tests.api.conftest import CheckError, Server
 from tests.api.routes.test_credits import PRICES
 
 COSTS = """
@@ -22,17 +21,16 @@ providers: []
 
 
 @pytest.fixture
-def server(fresh_server: Server) -> Server:
+def server(application: tuple[Context, TestClient]) -> Server:
     """A server with books, whose client is the operator's."""
-    home = fresh_server.context.settings.home
-    (home / "prices.yaml").write_text(PRICES)
-    (home / "costs.yaml").write_text(COSTS)
-    operator = fresh_server.context.tenants.project(None)
-    fresh_server.context.consents.confirm(operator.id, "test")
-    key = fresh_server.context.tenants.create_key("operator", project=operator.id, scopes=ALL_SCOPES)
-    fresh_server.client.headers["authorization"] = f"Bearer {key.key}"
-    fresh_server.project_id = operator.id
-    return fresh_server
+    context, client = application
+    (context.settings.home / "prices.yaml").write_text(PRICES)
+    (context.settings.home / "costs.yaml").write_text(COSTS)
+    operator = context.tenants.project(None)
+    context.consents.confirm(operator.id, "test")
+    key = context.tenants.create_key("operator", project=operator.id, scopes=ALL_SCOPES)
+    client.headers["authorization"] = f"Bearer {key.key}"
+    return Server(client, context, operator.id, key.key, key.id)
 
 
 ROUTES = (
@@ -99,21 +97,3 @@ def test_the_limit_of_loss_is_set_and_removed(server: Server, check_error: Check
     assert limits["free_use"] == {"profiles": ["draft"], "clips_a_day": None, "idle_only": False}
     check_error(server.client.put("/v1/economics/limits", json={"hard": "-1"}), 400, "hard")
     assert server.client.put("/v1/economics/limits", json={"period": "day"}).json()["data"] == []
-
-
-def doors(server: Server) -> dict[str, Callable[[], dict[str, Any]]]:
-    """Every route that can cost money, and a body for it."""
-    source = server.render()["id"]
-    second = server.render(seed=2)["id"]
-    shots = [{"id": "shot1", "title": "One", "prompt": "a red kite", "frames": 24}]
-    document = {"fps": "24", "size": SMALL, "shots": shots}
-    board = server.client.post("/v1/storyboards", json={"title": "x", "document": document}).json()
-    clip = {"prompt": "a red kite", "size": SMALL, "seconds": "1"}
-    return {
-        "/v1/videos": lambda: clip,
-        "/v1/videos/{video_id}/remix": lambda: {"prompt": "a blue kite", "video_id": source},
-        "/v1/videos/edits": lambda: {"prompt": "a blue kite", "video": {"id": source}},
-        "/v1/videos/extensions": lambda: {"prompt": "on", "seconds": "1", "video": {"id": source}},
-        "second": lambda: {"id": second},
-        "board": lambda: {"id": board["id"]},
-    }

@@ -102,9 +102,10 @@ class Economics:
         return report(books, own, income)
 
     def limits(self) -> list[Budget]:
-        """The budgets of the whole server: that of free use, which is the limit of loss, and of everything."""
+        """The budgets of the whole server: of free use, which is the limit of loss, and of everything."""
         with self._database.read() as connection:
-            return [budget for budget in budgets.every(connection, self._clock()) if budget.scope in budgets.WHOLE]
+            every = budgets.every(connection, self._clock())
+        return [budget for budget in every if budget.scope in budgets.WHOLE]
 
     def free_use(self) -> FreeUse:
         """The policy of free use; raises UnreadableRules if it cannot be read."""

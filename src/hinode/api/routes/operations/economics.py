@@ -229,7 +229,7 @@ async def get_capacity(
     context: AppContext,
     operator: Operator,
     arrivals: Annotated[
-        float | None, Query(gt=0, description="Clips that come in an hour; by default those of the last week.")
+        float | None, Query(gt=0, description="Clips in an hour; by default those of the last week.")
     ] = None,
     target: Annotated[float, Query(ge=0, description="Seconds that clips may wait at most.")] = 60.0,
     share: Annotated[float, Query(description="Of the clips that the target is for.")] = 0.95,
