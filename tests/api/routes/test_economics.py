@@ -54,6 +54,8 @@ def test_the_report_has_the_revenue_of_the_ledger(server: Server, check_error: C
     server.context.tenants.change_project(server.project_id, billing=True)
     with server.context.store.database.write() as connection:
         credit.add_credit(connection, "pay", server.project_id, 10**6, "USD", Kind.PAYMENTS, 1.0)
+    check_error(server.client.get("/v1/capacity"), 400, "arrivals")
+    check_error(server.client.get("/v1/capacity?arrivals=100"), 400, "seconds")
     video = server.render()
     report = server.client.get("/v1/economics").json()
     assert (report["clips"], report["delivered"], report["revenue"]) == (1, 1, 0.25)
@@ -77,7 +79,6 @@ def test_books_capacity_and_what_if(server: Server, check_error: CheckError) -> 
     plan = server.client.get("/v1/capacity?arrivals=100&hardware=a=90@1.5,b=30@4&target=60").json()
     assert plan["cheapest"]["usd_per_hour"] > 0
     assert set(plan["by_class"]) == {"a", "b"}
-    check_error(server.client.get("/v1/capacity?arrivals=100"), 400, "seconds")
     check_error(server.client.get("/v1/capacity?arrivals=100&hardware=a"), 400, "hardware")
     question = {"values": {"usd_per_clip": 0.1}, "levers": ["prepaid"], "seed": 3}
     first, second = (server.client.post("/v1/economics/what-if", json=question).json() for _ in range(2))
