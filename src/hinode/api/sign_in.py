@@ -43,6 +43,7 @@ class SessionProject(wire.Answer):
     id: str
     name: str
     feed_enabled: bool
+    is_operator: bool = Field(description="Whether it is the first project, whose owners run the server.")
 
 
 class SessionUser(wire.Answer):
@@ -157,7 +158,8 @@ def no_session(request: Request, context: Context, project_id: str | None = None
 
 
 def _project(context: Context, project_id: str) -> SessionProject:
-    return SessionProject.of(context.tenants.project(project_id))
+    is_operator = context.tenants.project(None).id == project_id
+    return SessionProject.of(context.tenants.project(project_id), is_operator=is_operator)
 
 
 def _server(request: Request, context: Context) -> SessionServer:

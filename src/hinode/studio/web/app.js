@@ -7,7 +7,7 @@ import { useShortcuts } from "./core/keyboard.js";
 import { lazy, loadNeeds } from "./core/lazy.js";
 import { notifyError } from "./core/notices.js";
 import { navigate, route } from "./core/router.js";
-import { leaveLink, readLink, session } from "./core/session.js";
+import { isOperator, leaveLink, readLink, session } from "./core/session.js";
 import { t } from "./core/strings.js";
 import "./core/theme.js";
 import { html, render, signal, useEffect, useState } from "./core/ui.js";
@@ -43,6 +43,7 @@ export const PAGES = [
   { name: "rights", needs: { strings: ["rights"], styles: ["rights", "characters"] }, load: () => import("./pages/rights.js") },
   { name: "queue", icon: "queue", keys: "g q", needs: { strings: ["queue", "clip"], styles: ["queue"] }, load: () => import("./pages/queue.js") },
   { name: "feed", icon: "feed", keys: "g f", isShown: () => Boolean(session.value?.project?.feed_enabled), needs: { strings: ["feed", "clip", "queue", "settings"], styles: ["feed", "clip", "queue", "settings"] }, load: () => import("./pages/feed.js") },
+  { name: "economics", icon: "chart", keys: "g m", isShown: isOperator, needs: { strings: ["economics", "settings"], styles: ["settings", "economics"] }, load: () => import("./pages/economics.js") },
   { name: "settings", icon: "settings", keys: "g e", needs: { strings: ["settings", "queue", "clip"], styles: ["settings", "queue"] }, load: () => import("./pages/settings.js") },
 ];
 

@@ -44,6 +44,7 @@ export default {
   "nav.rights": "Rights",
   "nav.queue": "Queue",
   "nav.feed": "Feed",
+  "nav.economics": "Economics",
   "nav.settings": "Settings",
   "nav.menu": "Menu",
   "goto": "Go to {page}",
