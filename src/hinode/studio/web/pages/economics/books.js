@@ -17,7 +17,7 @@ export default function Books() {
 function Entries({ name, book }) {
   if (book.entries.length === 0) return html`<p class="nothing">${t("economics.book.none")}</p>`;
   const head = [t("economics.book.what"), t("economics.book.price"), t("economics.book.from"), t("economics.book.date")];
-  return html`<${Stale} stale=${book.stale} /><${Table} caption=${t(`economics.book.${name}`)} head=${head} rows=${book.entries.map(row)} />`;
+  return html`<${Stale} stale=${book.stale} /><${Table} texts caption=${t(`economics.book.${name}`)} head=${head} rows=${book.entries.map(row)} />`;
 }
 
 /** @param {any} entry */

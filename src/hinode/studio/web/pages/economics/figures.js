@@ -1,6 +1,6 @@
 // What the tabs share: amounts, tables, and a chart of lines with its figures as a table.
 import { t } from "../../core/strings.js";
-import { html, useId } from "../../core/ui.js";
+import { classes, html, useId } from "../../core/ui.js";
 
 const WIDTH = 100;
 const HEIGHT = 100;
@@ -24,14 +24,27 @@ export const percent = (value) => value === null || value === undefined ? "–" 
 export const number = (value) => new Intl.NumberFormat(language(), { maximumSignificantDigits: 3 }).format(value);
 
 /** An amount at an axis. @param {number} value */
-const short = (value) => new Intl.NumberFormat(language(), { notation: "compact", maximumFractionDigits: 1 }).format(value);
+const short = (value) => new Intl.NumberFormat(language(), { notation: "compact", maximumSignificantDigits: 3 }).format(value);
+
+/** Round values around some others, the highest first; 0 is one of them. @param {number[]} values */
+function roundTicks(values) {
+  const low = Math.min(0, ...values);
+  const high = Math.max(0, ...values);
+  const rough = Math.max(high - low, 1e-9) / 4;
+  const unit = 10 ** Math.floor(Math.log10(rough));
+  const step = unit * ([1, 2, 5].find((factor) => factor * unit >= rough) ?? 10);
+  const first = Math.floor(low / step);
+  const last = Math.max(Math.ceil(high / step), first + 1);
+  return Array.from({ length: last - first + 1 }, (_, place) => (last - place) * step);
+}
 
 /**
  * A table that scrolls by itself where the page is narrow.
- * @param {{ caption: string, head: string[], rows: any[][], hidden?: boolean }} properties `hidden`: the caption is for screen readers only
+ * @param {{ caption: string, head: string[], rows: any[][], hidden?: boolean, texts?: boolean }} properties
+ *   hidden: the caption is for screen readers only; texts: the cells are words that may take several lines
  */
-export function Table({ caption, head, rows, hidden = true }) {
-  return html`<div class="figures" role="region" aria-label=${caption} tabindex="0"><table>
+export function Table({ caption, head, rows, hidden = true, texts = false }) {
+  return html`<div class=${classes("figures", texts && "texts")} role="region" aria-label=${caption} tabindex="0"><table>
     <caption class=${hidden ? "visually-hidden" : ""}>${caption}</caption>
     <thead><tr>${head.map((name) => html`<th scope="col" key=${name}>${name}</th>`)}</tr></thead>
     <tbody>${rows.map((row, index) => html`<tr key=${index}>${row.map((cell, place) => place === 0 ? html`<th scope="row">${cell}</th>` : html`<td>${cell}</td>`)}</tr>`)}</tbody>
@@ -44,13 +57,11 @@ export function Table({ caption, head, rows, hidden = true }) {
  */
 export function Chart({ title, labels, lines }) {
   const id = useId();
-  const values = lines.flatMap((line) => line.values);
-  const low = Math.min(0, ...values);
-  const high = Math.max(0, ...values) || (low < 0 ? 0 : 1);
+  const ticks = roundTicks(lines.flatMap((line) => line.values));
+  const [high, low] = [ticks[0], ticks[ticks.length - 1]];
   const last = Math.max(1, labels.length - 1);
   const x = (/** @type {number} */ place) => (WIDTH * place) / last;
   const y = (/** @type {number} */ value) => (HEIGHT * (high - value)) / (high - low);
-  const ticks = [0, 1, 2, 3, 4].map((step) => high - ((high - low) * step) / 4);
   const step = Math.ceil(labels.length / MAX_ROWS);
   const shown = labels.map((label, place) => ({ label, place })).filter(({ place }) => (last - place) % step === 0);
   const ends = [...new Set([0, Math.floor(labels.length / 2), labels.length - 1])];
