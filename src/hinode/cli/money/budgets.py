@@ -54,7 +54,11 @@ def set_budget(
         with database.write() as connection:
             budget_id = ids.make("budget_", now)
             put(connection, budget_id, kind, subject, window, soft=soft_limit, hard=hard_limit, now=now)
-    print(f"set the budget of the {kind} {subject}".rstrip() if kind is not Scope.FREE else "set the limit of loss")
+    print(
+        f"set the budget of the {kind} {subject}".rstrip()
+        if kind is not Scope.FREE
+        else "set the limit of loss"
+    )
 
 
 @budgets.command("list", cls=Command)
