@@ -14,12 +14,13 @@ from hinode.jobs.batches.batches import Batches
 from hinode.jobs.billing import Credit
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.files.uploads import Uploads
-from hinode.jobs.job import Lease
-from hinode.jobs.states import Outcome
+from hinode.jobs.job import Lease, OverQuota
+from hinode.jobs.states import Outcome, Priority
 from hinode.jobs.store import Store
 from hinode.money import budgets
 from hinode.money.books.entries import MissingPrice
 from hinode.money.budgets import OverBudget, Period, Scope
+from hinode.money.free_use import NotFree, UnreadableRules
 from hinode.money.ledger import credit
 from hinode.money.ledger.accounts import Kind, balance, operator_account
 from hinode.money.ledger.audit import audit
@@ -210,6 +211,7 @@ def test_many_clients_at_one_budget(service: Service) -> None:
         (Scope.KEY, "key_1", {"hard": 10**15}, "above"),
         (Scope.KEY, "key_1", {"hard": 1, "soft": 2}, "above the hard"),
         (Scope.KEY, "", {"hard": 1}, "no subject"),
+        (Scope.FREE, "proj_1", {"hard": 1}, "has a subject"),
     ],
 )
 def test_a_wrong_budget_is_refused(
@@ -217,3 +219,42 @@ def test_a_wrong_budget_is_refused(
 ) -> None:
     with pytest.raises(BadInput, match=reason):
         put_budget(service, scope, subject, **limits)
+
+
+def test_free_use_ends_by_itself_at_the_limit_of_loss_and_paid_use_goes_on(service: Service) -> None:
+    put_budget(service, Scope.FREE, "", hard=DOLLAR)
+    service.store.submit([draft("proj_2")] * 2)
+    lease = service.claim()
+    with pytest.raises(OverBudget, match=r"gives away, 1\.00 USD a day, is used up; ask"):
+        service.store.submit([draft("proj_2")])
+    service.store.submit([draft("proj_1")])
+    assert charged(service) == {"free": 800_000}
+    # What failed was lost as far as it was made, though nobody pays for it.
+    service.store.heartbeat(lease, stage="sample", progress=50, preview=0, slice_seconds=60.0, ran_for=1.0)
+    service.store.fail(lease, "broken", "it broke", final=True)
+    assert charged(service) == {"free": 600_000}
+    service.store.submit([draft("proj_2")])
+    service.clock.now += DAY
+    service.store.submit([draft("proj_2")] * 2)
+
+
+def test_the_policy_of_free_use(service: Service) -> None:
+    rules = service.home / "free.yaml"
+    fast = replace(draft("proj_2"), request=replace(draft().request, profile="draft"))
+    rules.write_text("profiles: [draft]\nclips_a_day: 2\nidle_only: true\n")
+    with pytest.raises(NotFree, match="the profile default is not free on this server; ask for draft"):
+        service.store.submit([draft("proj_2")])
+    job = service.store.submit([fast]).jobs[0]
+    assert job.priority is Priority.BATCH
+    with pytest.raises(OverQuota, match="only when they are idle"):
+        service.store.submit([fast])
+    service.store.finish(service.claim(), FILES, {}, 3600.0)
+    service.store.submit([fast])
+    service.store.finish(service.claim(), FILES, {}, 3600.0)
+    with pytest.raises(OverQuota, match="2 clips a day are free, and 2 are made or waiting") as error:
+        service.store.submit([fast])
+    assert 0 < error.value.retry_after <= DAY
+    assert service.store.submit([draft("proj_1")]).jobs[0].priority is Priority.INTERACTIVE
+    rules.write_text("clips: 2\n")
+    with pytest.raises(UnreadableRules, match="clips"):
+        service.store.submit([fast])

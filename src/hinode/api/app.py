@@ -44,6 +44,7 @@ from hinode.api.routes.documents import feed, shots, storyboards
 from hinode.api.routes.library import archives, characters, collections, entries, files, trash
 from hinode.api.routes.operations import (
     batches,
+    economics,
     events,
     health,
     models,
@@ -105,6 +106,7 @@ ROUTERS = (
     project.router,
     credits.router,
     invoices.router,
+    economics.router,
     storyboards.router,
     shots.router,
     feed.router,

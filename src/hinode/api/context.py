@@ -65,6 +65,7 @@ from hinode.jobs.tenants.tenant import MANAGE, REVIEW, Identity
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.webhooks.endpoints import Endpoints
 from hinode.money.payments.stripe import Stripe
+from hinode.money.economics.server import Economics
 from hinode.money.pricing import Pricing
 from hinode.money.quotes import Quotes
 from hinode.money.wallet import Wallet
@@ -112,6 +113,7 @@ class Context:
         stripe = Stripe(self.outbound, settings.stripe_key, settings.stripe_webhook_secrets)
         self.wallet = Wallet(database, clock, settings.home, stripe if settings.stripe_key else None)
         self.codes = Buckets()  # of attempts to redeem one, by project
+        self.economics = Economics(database, settings.home, clock)
         gate = Gate(database, clock, lambda: load(settings.policy))
         pricing = Pricing(settings.home)
         self.store = Store(database, clock, settings.lease_seconds, pricing, gate)

@@ -29,6 +29,7 @@ from hinode.jobs.tenants.tokens import SignInError
 from hinode.jobs.worker.remote.protocol import VersionSkew
 from hinode.money.books.entries import MissingPrice
 from hinode.money.budgets import OverBudget
+from hinode.money.free_use import UnreadableRules
 from hinode.money.ledger.holds import InsufficientCredit
 from hinode.money.payments.provider import ProviderError
 from hinode.money.sales import NotForSale
@@ -185,6 +186,10 @@ def _of_ours(error: HinodeError) -> Refusal:
     if isinstance(error, MissingPrice):
         log.error("a job was refused: %s", error)
         message = "this server has no price for the model and the size; whoever runs it can enter one"
+        return Refusal(503, message, code=error.code, type=SERVER_ERROR, headers={"x-should-retry": "false"})
+    if isinstance(error, UnreadableRules):
+        log.error("a job was refused: %s", error)
+        message = "the rules of free use of this server cannot be read; whoever runs it can correct them"
         return Refusal(503, message, code=error.code, type=SERVER_ERROR, headers={"x-should-retry": "false"})
     if isinstance(error, RightsRefusal):
         return Refusal(403, str(error), code=error.code, param=PARAMS.get(error.field, error.field))

@@ -43,8 +43,8 @@ class SessionProject(wire.Answer):
     id: str
     name: str
     feed_enabled: bool
-    operator: bool = Field(description="Whether it is the project of whoever runs the server.")
     billing: bool = Field(description="Whether its videos are paid for from its credit.")
+    is_operator: bool = Field(description="Whether it is the first project, whose owners run the server.")
 
 
 class SessionUser(wire.Answer):
@@ -159,8 +159,8 @@ def no_session(request: Request, context: Context, project_id: str | None = None
 
 
 def _project(context: Context, project_id: str) -> SessionProject:
-    operator = context.tenants.project(None).id == project_id
-    return SessionProject.of(context.tenants.project(project_id), operator=operator)
+    is_operator = context.tenants.project(None).id == project_id
+    return SessionProject.of(context.tenants.project(project_id), is_operator=is_operator)
 
 
 def _server(request: Request, context: Context) -> SessionServer:

@@ -114,13 +114,14 @@ def settle_delivered(connection: Connection, job: Job, now: float) -> None:
 def settle_ended(connection: Connection, job: Job, status: Status, now: float) -> None:
     """Release the hold of a job that ended without a clip, and give its budgets back what it did not cost.
 
-    A job that its owner cancelled pays for the part that was made; what fails costs nothing.
+    A job that its owner cancelled pays for the part that was made; what fails costs its owner nothing.
     """
-    share = job.progress if status is Status.CANCELLED and job.started_at is not None else 0
+    worked = job.progress if job.started_at is not None else 0
+    share = worked if status is Status.CANCELLED else 0
     hold = holds.find(connection, job.id)
     if hold is not None:
         holds.capture(connection, job.id, hold.amount * share // 100, now)
-    budgets.settle(connection, job.id, share)
+    budgets.settle(connection, job.id, share, worked)
 
 
 def _subjects(connection: Connection, project: sa.RowMapping, draft: Draft) -> dict[Scope, str]:
@@ -130,6 +131,8 @@ def _subjects(connection: Connection, project: sa.RowMapping, draft: Draft) -> d
         Scope.ORGANISATION: str(project["organisation_id"]),
         Scope.MODEL: f"{draft.request.engine}/{draft.request.model}",
     }
+    if not project["billing"]:
+        subjects[Scope.FREE] = Scope.FREE.value
     if draft.key_id is not None and is_session(draft.key_id):
         person = sa.select(sessions.c.user_id).where(sessions.c.id == draft.key_id)
         subjects[Scope.USER] = connection.scalar(person) or ""

@@ -96,6 +96,7 @@ class Store(Upkeep):
             OverQuota: the project's limits do not allow it at present.
             InsufficientCredit: the project pays for its clips and has less credit than they cost.
             OverBudget: a budget of the project, of its owner or of the model does not allow it.
+            NotFree: the project does not pay, and the policy of free use does not allow it.
             MissingPrice: it does, and the price book has no price for a model.
             ModerationBlocked: the policy does not allow one of the requests.
         """

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode import engines
-from hinode.jobs import billing, idempotency
+from hinode.jobs import billing, free_use, idempotency
 from hinode.jobs.job import Draft, Idempotency, OverQuota, Submitted
 from hinode.jobs.library import rows as library_rows
 from hinode.jobs.library import storage
@@ -57,6 +57,8 @@ def accept(
     if project["local_only"] and any(engines.is_external(draft.request.engine) for draft in drafts):
         raise LocalOnly
     _check_quota(connection, project, drafts, now)
+    if pricing is not None and not project["billing"]:
+        drafts = free_use.admit(connection, project, drafts, pricing.free_use(), now)
     rows = [new_row(draft, now, retry_count) for draft in drafts]
     job_ids = sorted(row["id"] for row in rows)  # ids of one instant are in no order
     for row, job_id in zip(rows, job_ids, strict=True):

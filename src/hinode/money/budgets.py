@@ -1,8 +1,9 @@
 """Budgets: how much may be spent in a day, a month or in all.
 
 A budget belongs to an owner or a thing: an API key, a person, a project, an organisation, a model, or the
-whole installation, whose budget is the operator's limit of loss. A job is charged to every budget that
-applies to it, by one statement that checks all of them; at its end what it did not cost is given back.
+whole installation. That of free use is the operator's limit of loss: the jobs of projects that do not pay are
+charged to it, and when it is used up they end by themselves. A job is charged to every budget that applies to
+it, by one statement that checks all of them; at its end what it did not cost is given back.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ class Scope(StrEnum):
     ORGANISATION = "organisation"
     MODEL = "model"
     INSTALLATION = "installation"
+    FREE = "free"
+
+
+WHOLE = (Scope.INSTALLATION, Scope.FREE)
+"""Scopes without a subject."""
 
 
 class Period(StrEnum):
@@ -62,7 +68,8 @@ class Budget:
     """A budget, with amounts in micro-units.
 
     Attributes:
-        subject: the id of a key, person, project or organisation; "engine/model"; "" for the installation.
+        subject: the id of a key, person, project or organisation; "engine/model"; "" for the installation and
+            for free use.
         soft: beyond it an event is sent.
         hard: beyond it nothing is admitted.
         amount: what is charged to the present window.
@@ -101,7 +108,9 @@ def put(
         raise BadInput("the budget has no limit", "set --soft, --hard or both", field="hard")
     if soft is not None and hard is not None and soft > hard:
         raise BadInput("the soft limit is above the hard one", "choose a lower one", field="soft")
-    if (scope is Scope.INSTALLATION) != (subject == ""):
+    if scope in WHOLE and subject:
+        raise BadInput(f"the budget of the scope {scope} has a subject", "leave it out", field="subject")
+    if scope not in WHOLE and not subject:
         raise BadInput("the budget has no subject", "name a key, project or model", field="subject")
     same = sa.and_(
         budgets.c.scope == scope.value, budgets.c.subject == subject, budgets.c.period == period.value
@@ -152,7 +161,7 @@ def applicable(connection: Connection, subjects: Mapping[Scope, str]) -> list[Bu
     """The budgets that a job is charged to, by id, without their amounts.
 
     Args:
-        subjects: the owner and the model of the job, by scope.
+        subjects: the owner and the model of the job, by scope; with `Scope.FREE` if nobody pays for it.
     """
     columns = ("id", "scope", "subject", "period", "soft", "hard", "created_at")
     rows = [dict(zip(columns, row, strict=True)) for row in _APPLICABLE.run(connection, **_values(subjects))]
@@ -181,12 +190,7 @@ def charge(
     passed = []
     for budget in applicable(connection, subjects):
         if budget.id not in charged:
-            name = f"the budget of the {budget.scope} {budget.subject}".rstrip()
-            limit = f"{format_amount(budget.hard or 0)} USD a {budget.period}"
-            if budget.period is Period.TOTAL:
-                limit = f"{format_amount(budget.hard or 0)} USD in all"
-            message = f"{name}, {limit}, does not cover {format_amount(price)} USD more"
-            raise OverBudget(message, "ask whoever runs this server for more, or wait for the next period")
+            raise _over(budget, price)
         _, begins_at, amount = charged[budget.id]
         _ENTER.run(connection, job=job_id, budget=budget.id, begins=begins_at, price=price)
         if budget.soft is not None and amount > budget.soft >= amount - price:
@@ -194,10 +198,28 @@ def charge(
     return passed
 
 
-def settle(connection: Connection, job_id: str, percent: int) -> None:
-    """Give back what a job did not cost, at its end: all but `percent` of what it was charged."""
-    for budget_id, begins_at, charged in _CHARGES.run(connection, job=job_id):
-        if rest := charged - charged * percent // 100:
+def _over(budget: Budget, price: int) -> OverBudget:
+    limit = f"{format_amount(budget.hard or 0)} USD a {budget.period}"
+    if budget.period is Period.TOTAL:
+        limit = f"{format_amount(budget.hard or 0)} USD in all"
+    remedy = "ask whoever runs this server for more, or wait for the next period"
+    if budget.scope is Scope.FREE:
+        message = f"what this server gives away, {limit}, is used up"
+        return OverBudget(message, "ask whoever runs it for credit, or wait for the next period")
+    name = f"the budget of the {budget.scope} {budget.subject}".rstrip()
+    return OverBudget(f"{name}, {limit}, does not cover {format_amount(price)} USD more", remedy)
+
+
+def settle(connection: Connection, job_id: str, percent: int, worked: int) -> None:
+    """Give back what a job did not cost, at its end.
+
+    Args:
+        percent: of what it was charged that its owner owes.
+        worked: of it that was made, whatever the owner owes: so much of free use is lost.
+    """
+    for budget_id, scope, begins_at, charged in _CHARGES.run(connection, job=job_id):
+        part = worked if scope == Scope.FREE else percent
+        if rest := charged - charged * part // 100:
             values = {"job": job_id, "budget": budget_id, "begins": begins_at, "rest": rest}
             _GIVE_BACK.run(connection, **values)
             _REDUCE.run(connection, **values)
@@ -206,9 +228,9 @@ def settle(connection: Connection, job_id: str, percent: int) -> None:
 _MATCHES = " OR ".join(
     f"(scope = '{scope.value}' AND subject = :{scope.value} AND subject <> '')"
     for scope in Scope
-    if scope is not Scope.INSTALLATION
+    if scope not in WHOLE
 )
-_APPLIES = f"(scope = 'installation' OR {_MATCHES})"
+_APPLIES = f"(scope = 'installation' OR (scope = 'free' AND :free = 'free') OR {_MATCHES})"
 _HARD = "(SELECT hard FROM budgets WHERE budgets.id = budget_windows.budget_id)"
 
 # In the order of ids: two transactions that charge the same budgets never wait for each other in a circle.
@@ -232,7 +254,8 @@ _ENTER = Prepared(
     "VALUES (:job, :budget, :begins, :price)"
 )
 _CHARGES = Prepared(
-    "SELECT budget_id, begins_at, amount FROM budget_charges WHERE job_id = :job ORDER BY budget_id"
+    "SELECT budget_id, scope, begins_at, amount FROM budget_charges "
+    "JOIN budgets ON budgets.id = budget_id WHERE job_id = :job ORDER BY budget_id"
 )
 _GIVE_BACK = Prepared(
     "UPDATE budget_windows SET amount = amount - :rest WHERE budget_id = :budget AND begins_at = :begins"

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 
+from hinode.money import free_use
 from hinode.money.amounts import check_amount, round_amount
 from hinode.money.books.entries import missing
 from hinode.money.books.prices import FILE, PriceBook, own
@@ -36,6 +37,10 @@ class Pricing:
             BadInput: the book cannot be read, or an entry is wrong.
         """
         return price(self._current(), request, datetime.fromtimestamp(now, UTC).date())
+
+    def free_use(self) -> free_use.FreeUse:
+        """The policy of free use; raises UnreadableRules if it cannot be read."""
+        return free_use.load(self._home)
 
     def _current(self) -> PriceBook:
         path = self._home / FILE

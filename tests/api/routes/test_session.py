@@ -212,7 +212,7 @@ def test_a_reviewer_of_the_operator_decides_and_does_no_more(server: Server, che
     project = server.context.tenants.project(None)
     operator = Browser(server)
     operator.sign_in(token=server.context.sessions.create_link(project.id))
-    assert operator.session()["project"]["operator"] is True  # type: ignore[index]
+    assert operator.session()["project"]["is_operator"] is True  # type: ignore[index]
     server.client.post("/v1/videos", json={"prompt": "graphic gore", "size": SMALL})
     decision = server.client.get("/v1/review/own").json()["data"][0]["id"]
     reviewer, _ = member(server, operator, "reviewer")
@@ -378,7 +378,7 @@ def test_other_projects_are_not_there(owner: Browser, server: Server) -> None:
         "id": other.id,
         "name": other.name,
         "feed_enabled": False,
-        "operator": False,
+        "is_operator": False,
         "billing": False,
     }
     assert (

@@ -14,6 +14,10 @@ from hinode.money.economics import records
 from hinode.money.economics.charts import books_chart
 from hinode.money.economics.records import Attempt, Books, ClipRecord, Payment, WorkerTime
 from hinode.money.economics.report import clip_cost, report
+from hinode.money.economics.revenue import Revenue
+from hinode.money.economics.revenue import read as read_revenue
+from hinode.money.ledger import credit, holds
+from hinode.money.ledger.accounts import Kind
 from hinode.records.database import Database
 from hinode.records.tables import (
     attempts,
@@ -82,7 +86,7 @@ def test_a_report_adds_up() -> None:
         Payment("b", START + DAY, 1.0, "video_5"),
         Payment("c", START + 41 * DAY, 100.0),  # later
     ]
-    result = report(books, COSTS, payments)
+    result = report(books, COSTS, Revenue(payments, granted=0.5))
     assert (result.clips, result.delivered, result.accepted, result.cancelled) == (5, 3, 1, 1)
     assert result.total.cost == pytest.approx(0.1 + 0.2 + 0.1 + 0.0 + 0.5)
     assert result.idle_cost == pytest.approx(0.6)
@@ -109,7 +113,11 @@ def test_a_report_adds_up() -> None:
     (cohort,) = result.cohorts
     assert (cohort.accounts, cohort.activations, cohort.acceptances, cohort.payers) == (2, 2, 1, 2)
     assert cohort.returns == {1: (0, 2), 7: (0, 2), 30: (0, 2)}
-    assert "polyline" in books_chart(books, result.by["clip"], payments)
+    assert [name for name, _ in result.worst(2)] == ["video_3", "video_4"]
+    assert len(result.days) == 40
+    assert (result.days[0].cost, result.days[1].revenue) == (pytest.approx(0.9), 4.0)
+    assert "polyline" in books_chart(result.days)
+    assert "polyline" in books_chart(result.days[:1])
 
 
 def test_days_that_are_not_over_say_nothing_of_who_returned() -> None:
@@ -200,3 +208,36 @@ def test_payments_are_read_from_a_file(tmp_path: Path) -> None:
     path.write_text("payments:\n  - {tenant: proj_1, at: 1790000000}\n")
     with pytest.raises(BadInput, match="usd is missing"):
         records.read_payments(path)
+
+
+@pytest.mark.both_databases
+def test_revenue_is_what_the_ledger_captured_of_credit_that_was_bought(database: Database) -> None:
+    dollar = 1_000_000
+    with database.write() as connection:
+        credit.add_credit(connection, "gift", "proj_1", dollar, "USD", Kind.GRANTS, START)
+        credit.add_credit(
+            connection, "old", "proj_1", dollar, "USD", Kind.PAYMENTS, START, expires_at=START + 9
+        )
+        credit.add_credit(connection, "pay", "proj_1", 9 * dollar, "USD", Kind.PAYMENTS, START)
+        for number, price in ((1, 2), (2, 3), (3, 1)):
+            name = f"video_{number}"
+            holds.place(connection, name, "proj_1", price * dollar, "USD", START + 10, job_id=name)
+        holds.capture(connection, "video_1", 2 * dollar, START + 11)  # half of it is a present
+        holds.capture(connection, "video_2", 2 * dollar, START + 12)
+        holds.refund(connection, "video_2", "again", dollar // 2, START + 13)
+        holds.void(connection, "video_3", START + 14)
+        credit.expire_lots(connection, START + 15)
+        credit.take_back(connection, "pay", "bank", 8 * dollar, START + 16, disputed=True)
+    with database.read() as connection:
+        revenue = read_revenue(connection, START, START + DAY)
+        assert read_revenue(connection, START + 12, START + 13).payments == [
+            Payment("proj_1", START + 12, 2.0, "video_2")
+        ]
+    assert revenue.granted == 1.0
+    assert revenue.payments == [
+        Payment("proj_1", START + 11, 1.0, "video_1"),
+        Payment("proj_1", START + 12, 2.0, "video_2"),
+        Payment("proj_1", START + 13, -0.5, "video_2"),
+        Payment("proj_1", START + 15, 1.0),
+        Payment("proj_1", START + 16, -1.5),
+    ]

@@ -23,7 +23,9 @@ budgets = typer.Typer(help="Set, list and remove budgets.", no_args_is_help=True
 
 @budgets.command("set", cls=Command)
 def set_budget(
-    scope: Annotated[str, typer.Argument(help="key, user, project, organisation, model or installation.")],
+    scope: Annotated[
+        str, typer.Argument(help="key, user, project, organisation, model, installation or free.")
+    ],
     subject: Annotated[
         str,
         typer.Argument(help="Id of the key, user or organisation; name or id of the project; engine/model."),
@@ -52,7 +54,11 @@ def set_budget(
         with database.write() as connection:
             budget_id = ids.make("budget_", now)
             put(connection, budget_id, kind, subject, window, soft=soft_limit, hard=hard_limit, now=now)
-    print(f"set the budget of the {kind} {subject}".rstrip())
+    print(
+        f"set the budget of the {kind} {subject}".rstrip()
+        if kind is not Scope.FREE
+        else "set the limit of loss"
+    )
 
 
 @budgets.command("list", cls=Command)

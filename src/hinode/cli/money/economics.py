@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +17,6 @@ from hinode.errors import BadInput, quote
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
-    from hinode.money.economics.records import Payment
     from hinode.money.economics.report import Report
     from hinode.money.economics.study import Check, Study
 
@@ -49,8 +47,8 @@ def economics(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="YAML or JSON file with the payments of the period.",
-            show_default="no revenue",
+            help="YAML or JSON file with the payments of the period, in place of the ledger.",
+            show_default="the ledger is read",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="NUMBER", help="Seed of the simulation.")] = 0,
@@ -95,18 +93,20 @@ def _simulate(name: str, seed: int, chart: Path | None, as_json: bool) -> None:
         _print_study(study)
 
 
-def _books(since: float, until: float, revenue: Path | None, chart: Path | None, as_json: bool) -> None:
+def _books(since: float, until: float, payments: Path | None, chart: Path | None, as_json: bool) -> None:
     from hinode.cli.tenants import open_database
     from hinode.money.books import costs
-    from hinode.money.economics import charts, records, report
+    from hinode.money.economics import charts, records, report, revenue
 
-    payments: Sequence[Payment] = () if revenue is None else records.read_payments(revenue)
     own = costs.own(Settings.from_environment(os.environ).home)
     with open_database() as database, database.read() as connection:
         books = records.read(connection, since, until)
-    result = report.report(books, own, payments)
+        income = revenue.read(connection, since, until)
+    if payments is not None:
+        income = revenue.Revenue(records.read_payments(payments))
+    result = report.report(books, own, income)
     if chart is not None:
-        _write(chart, charts.books_chart(books, result.by["clip"], payments))
+        _write(chart, charts.books_chart(result.days))
     if as_json:
         print(json.dumps(result.as_json()))
     else:
@@ -233,6 +233,7 @@ def _print_report(report: Report) -> None:
     print("\nclips: {:,}; delivered: {:,}; accepted: {:,}; cancelled: {:,}".format(*counts))
     stages = ", ".join(f"{name} {usd(value)}" for name, value in report.stages.items())
     print(f"cost of clips by stage: {stages or '-'}")
+    print(f"granted credit that clips have cost, which is no revenue: {usd(report.granted)} USD")
     print(f"utilisation: {percent(report.utilisation)}; re-rolls: {percent(report.reroll_rate)}")
     print(f"break-even price of a second: {usd(report.break_even_price)} USD")
     print(f"paying: {percent(report.conversion)}; break-even at {percent(report.break_even_conversion)}\n")
@@ -243,6 +244,9 @@ def _print_report(report: Report) -> None:
         ]
         print_table((kind.upper(), "CLIPS", "COST", "REVENUE", "MARGIN"), group)
         print()
+    worst = [(name, *map(usd, (margin.cost, margin.revenue, margin.usd))) for name, margin in report.worst()]
+    print_table(("LOWEST MARGIN", "COST", "REVENUE", "MARGIN"), worst)
+    print()
     weeks = [
         (
             cohort.week,

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 
 from hinode.media.chart import Axis, Line, lines, stack
-from hinode.money.books.margins import Margin
 from hinode.money.capacity.queueing import Array
-from hinode.money.economics.cohorts import DAY
+from hinode.money.economics.days import Day
 from hinode.money.economics.demand import expect, usual, weekly_users
 from hinode.money.economics.levers import LEVERS, rules
-from hinode.money.economics.records import Books, Payment
 from hinode.money.economics.scenario import Scenario
 from hinode.money.economics.uncertainty import sample
 
@@ -33,20 +31,14 @@ def chart(scenario: Scenario, *, seed: int = 0) -> str:
     return stack([_users(scenario), _losses(scenario, seed), _results(scenario)])
 
 
-def books_chart(books: Books, each: Mapping[str, Margin], payments: Sequence[Payment]) -> str:
-    """Cost and revenue since the start of a period, by day. `each`: the margin of each clip, by its id."""
-    count = max(2, math.ceil((books.until - books.since) / DAY))
-    spent, received = np.zeros(count), np.zeros(count)
-    for clip in books.clips:
-        spent[min(count - 1, int((clip.created_at - books.since) / DAY))] += each[clip.id].cost
-    for payment in payments:
-        if books.since <= payment.at < books.until:
-            received[min(count - 1, int((payment.at - books.since) / DAY))] += payment.usd
-    totals = np.cumsum(spent), np.cumsum(received)
-    first = datetime.fromtimestamp(books.since, UTC)
-    step = max(1, count // 6)
-    marks = [*map(float, range(0, count - step, step)), float(count - 1)]
-    across = Axis("", marks, lambda place: f"{first + timedelta(days=place):%d %b}")
+def books_chart(days: Sequence[Day]) -> str:
+    """Cost and revenue since the start of a period, by day."""
+    entries = days if len(days) > 1 else [*days, *days]  # a line has two ends
+    totals = [np.cumsum([getattr(day, name) for day in entries]) for name in ("cost", "revenue")]
+    last = len(entries) - 1
+    step = max(1, len(entries) // 6)
+    marks = [*map(float, range(0, last + 1 - step, step)), float(last)]
+    across = Axis("", marks, lambda place: f"{date.fromisoformat(entries[int(place)].date):%d %b}")
     curves = [Line(name, _points(total)) for name, total in zip(("cost", "revenue"), totals, strict=True)]
     return lines(curves, across, Axis("of clips since the start, USD", _ticks(totals), _short))
 

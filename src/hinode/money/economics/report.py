@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +13,13 @@ from hinode.money.books.costs import CostBook
 from hinode.money.books.entries import Stale
 from hinode.money.books.margins import Margin, margins, spread
 from hinode.money.economics.cohorts import Cohort, cohorts
+from hinode.money.economics.days import Day, by_day
 from hinode.money.economics.records import CANCELLED, Books, ClipRecord, Payment
+from hinode.money.economics.revenue import Revenue
 
 HOUR = 3600.0
+NOTHING = Revenue()
+WORST = 10
 TAKE_SECONDS = 86_400.0
 """A clip is a re-roll of one that was asked for in so many seconds before it, of the same idea."""
 
@@ -26,6 +31,7 @@ class Report:
     Attributes:
         total: of all clips; idle time is not in it.
         idle_cost: of the time in which workers had nothing to do.
+        granted: granted credit that clips have cost; it is no revenue.
         delivered: clips.
         accepted: clips that somebody has shown a use for.
         cancelled: clips.
@@ -36,6 +42,7 @@ class Report:
         break_even_conversion: share of the accounts with clips that would have to pay what those that paid
             have paid on average; None if nobody has paid.
         conversion: the share that has paid.
+        days: cost and revenue by day.
         by: margins by "clip", "tenant", "model" and "hardware".
     """
 
@@ -47,12 +54,14 @@ class Report:
     cancelled: int
     total: Margin
     idle_cost: float
+    granted: float
     utilisation: float | None
     reroll_rate: float | None
     stages: dict[str, float]
     break_even_price: float | None
     conversion: float | None
     break_even_conversion: float | None
+    days: Sequence[Day]
     by: dict[str, dict[str, Margin]]
     cohorts: Sequence[Cohort]
     stale: Sequence[Stale]
@@ -73,14 +82,18 @@ class Report:
             return None
         return self.cost / clips, self.total.revenue / clips, self.margin / clips
 
+    def worst(self, count: int = WORST) -> list[tuple[str, Margin]]:
+        """The clips with the lowest margins, by id, the lowest first."""
+        return heapq.nsmallest(count, self.by["clip"].items(), key=lambda entry: (entry[1].usd, entry[0]))
+
     def as_json(self) -> dict[str, Any]:
-        """The report in plain JSON values, without the margins of single clips."""
+        """The report in plain JSON values; of single clips it has the `WORST` lowest margins."""
         groups = {
             kind: {name: {**vars(margin), "margin": margin.usd} for name, margin in group.items()}
             for kind, group in self.by.items()
             if kind != "clip"
         }
-        names, rest = ("cost", "revenue", "margin"), ("by", "cohorts", "stale", "total")
+        names, rest = ("cost", "revenue", "margin"), ("by", "cohorts", "days", "stale", "total")
         each = {
             kind: dict(zip(names, values, strict=True)) if (values := self.per(clips)) else None
             for kind, clips in (("clip", self.delivered), ("accepted_clip", self.accepted))
@@ -93,6 +106,11 @@ class Report:
             "margin": self.margin,
             "per": each,
             "by": groups,
+            "worst": [
+                {"id": name, "cost": margin.cost, "revenue": margin.revenue, "margin": margin.usd}
+                for name, margin in self.worst()
+            ],
+            "days": [vars(day) for day in self.days],
             "cohorts": [
                 {**vars(cohort), "returns": {str(day): list(pair) for day, pair in cohort.returns.items()}}
                 for cohort in self.cohorts
@@ -101,18 +119,18 @@ class Report:
         }
 
 
-def report(books: Books, costs: CostBook, payments: Sequence[Payment] = ()) -> Report:
+def report(books: Books, costs: CostBook, revenue: Revenue = NOTHING) -> Report:
     """The report of a period.
 
-    A payment for a clip is its revenue. One without a clip, such as a prepaid pack, is divided among the
+    A payment for a clip is its revenue. One without a clip, such as credit that expired, is divided among the
     delivered clips of its tenant by their seconds, and stays with the tenant alone if there are none.
 
     Raises:
         MissingPrice: a host or a provider has no price in the cost book.
     """
-    paid = [payment for payment in payments if books.since <= payment.at < books.until]
-    revenue = _revenue(books.clips, paid)
-    each = {clip.id: Margin(clip_cost(clip, costs), revenue.get(clip.id, 0.0), 1) for clip in books.clips}
+    paid = [payment for payment in revenue.payments if books.since <= payment.at < books.until]
+    shares = _revenue(books.clips, paid)
+    each = {clip.id: Margin(clip_cost(clip, costs), shares.get(clip.id, 0.0), 1) for clip in books.clips}
     delivered = [clip for clip in books.clips if clip.delivered]
     total = sum(each.values(), Margin())
     received = float(sum(payment.usd for payment in paid))
@@ -132,12 +150,14 @@ def report(books: Books, costs: CostBook, payments: Sequence[Payment] = ()) -> R
         cancelled=sum(clip.status == CANCELLED for clip in books.clips),
         total=total,
         idle_cost=idle,
+        granted=revenue.granted,
         utilisation=utilisation,
         reroll_rate=reroll_rate(books.clips),
         stages=_stages(books.clips, each, costs),
         break_even_price=cost / video if video else None,
         conversion=len(payers & active) / len(active) if active else None,
         break_even_conversion=cost / (mean * len(active)) if mean and active else None,
+        days=by_day(books, each, paid),
         by={
             "clip": {clip.id: each[clip.id] for clip in books.clips},
             "tenant": _by_tenant(books.clips, each, paid),

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from hinode.errors import HinodeError
 from hinode.money.amounts import check_amount, format_amount
-from hinode.money.ledger.accounts import Kind, open_operator_account
+from hinode.money.ledger.accounts import Kind, open_operator_account, operator_account
 from hinode.money.ledger.transfers import Kind as Move
 from hinode.money.ledger.transfers import (
     LedgerError,
@@ -19,14 +19,61 @@ from hinode.money.ledger.transfers import (
     chain,
     insert,
     resolutions,
+    run,
 )
 from hinode.records.prepared import Prepared
 
-_LOTS = Prepared(
-    "SELECT id, balance - pending FROM ledger_accounts "
-    "WHERE kind = 'lot' AND project_id = :project_id AND currency = :currency "
-    "AND balance - pending > 0 AND (expires_at IS NULL OR expires_at > :now) "
-    "ORDER BY priority, expires_at IS NULL, expires_at, id FOR UPDATE"
+_OPEN_LOTS = """
+    SELECT id, balance - pending AS available, priority, expires_at FROM ledger_accounts
+    WHERE kind = 'lot' AND project_id = :project_id AND currency = :currency
+        AND balance - pending > 0 AND (expires_at IS NULL OR expires_at > :now)
+    ORDER BY priority, expires_at IS NULL, expires_at, id FOR UPDATE
+"""
+_ORDER = "ORDER BY priority, expires_at IS NULL, expires_at, id"
+_LOTS = Prepared(_OPEN_LOTS)
+# One statement, because a transaction of several waits for each of them while others wait for its locks. It
+# inserts nothing if the hold is there, credit is lacking, or no account takes the money.
+_PLACE = Prepared(
+    f"""
+    WITH lots AS MATERIALIZED ({_OPEN_LOTS}), legs AS (
+        SELECT id, available, row_number() OVER ({_ORDER}) - 1 AS number,
+            sum(available) OVER ({_ORDER}) - available AS before, sum(available) OVER () AS total
+        FROM lots
+    )
+    INSERT INTO ledger_transfers
+        (id, chain, kind, debit_id, credit_id, amount, currency, at, project_id, job_id)
+    SELECT :hold_id || '/' || CASE WHEN number < 1000 THEN substr(CAST(1000 + number AS varchar), 2)
+            ELSE CAST(number AS varchar) END,
+        CAST(:hold_id AS varchar), 'hold', id, CAST(:revenue AS varchar),
+        CASE WHEN available < :amount - before THEN available ELSE :amount - before END,
+        CAST(:currency AS varchar), CAST(:now AS double precision), CAST(:project_id AS varchar),
+        CAST(:job_id AS varchar)
+    FROM legs
+    WHERE before < :amount AND total >= :amount
+        AND NOT EXISTS (SELECT 1 FROM ledger_transfers WHERE chain = :hold_id)
+        AND EXISTS (SELECT 1 FROM ledger_accounts WHERE id = :revenue)
+    ORDER BY number RETURNING amount
+    """
+)
+_RESOLVE = Prepared(
+    """
+    INSERT INTO ledger_transfers
+        (id, chain, kind, debit_id, credit_id, amount, currency, at, hold_id, project_id, job_id)
+    SELECT id || '/end', chain || '/end', CASE WHEN before < :price THEN 'capture' ELSE :release END,
+        debit_id, credit_id,
+        CASE WHEN before >= :price THEN 0 WHEN amount < :price - before THEN amount
+            ELSE :price - before END,
+        currency, CAST(:now AS double precision), id, project_id, job_id
+    FROM (
+        SELECT *, sum(amount) OVER (ORDER BY id) - amount AS before FROM ledger_transfers
+        WHERE chain = :hold_id
+    ) AS legs
+    WHERE NOT EXISTS (
+        SELECT 1 FROM ledger_transfers AS ends JOIN ledger_transfers AS hold ON hold.id = ends.hold_id
+        WHERE hold.chain = :hold_id
+    )
+    ORDER BY id RETURNING amount
+    """
 )
 
 
@@ -88,36 +135,27 @@ def place(
         LedgerError: there is another hold with this id.
     """
     check_amount(amount)
+    values = {
+        "hold_id": hold_id,
+        "project_id": project_id,
+        "amount": amount,
+        "currency": currency,
+        "now": now,
+        "job_id": job_id,
+        "revenue": operator_account(Kind.REVENUE, currency),
+    }
+    if amount and run(connection, _PLACE, **values):
+        return Hold(hold_id, job_id, amount, currency)
     before = find(connection, hold_id)
     if before is not None:
         if (before.amount, before.currency, before.job_id) != (amount, currency, job_id):
             raise LedgerError(f"there is another hold {hold_id!r}", "use another id for another hold")
         return before
-    revenue = open_operator_account(connection, Kind.REVENUE, currency, now)
-    rest = amount
-    entries: list[Transfer] = []
-    for lot_id, available in _LOTS.run(connection, project_id=project_id, currency=currency, now=now):
-        part = min(rest, available)
-        entries.append(
-            Transfer(
-                id=f"{hold_id}/{len(entries):03d}",
-                chain=hold_id,
-                kind=Move.HOLD,
-                debit_id=lot_id,
-                credit_id=revenue,
-                amount=part,
-                currency=currency,
-                at=now,
-                project_id=project_id,
-                job_id=job_id,
-            )
-        )
-        rest -= part
-        if not rest:
-            break
-    if rest or not entries:
-        raise InsufficientCredit(amount, rest, currency)
-    insert(connection, entries)
+    open_operator_account(connection, Kind.REVENUE, currency, now)
+    lots = _LOTS.run(connection, project_id=project_id, currency=currency, now=now)
+    available = sum(lot[1] for lot in lots)
+    if not amount or available < amount or not run(connection, _PLACE, **values):
+        raise InsufficientCredit(amount, max(0, amount - available), currency)
     return Hold(hold_id, job_id, amount, currency)
 
 
@@ -205,30 +243,15 @@ def _captured(entries: Sequence[Transfer]) -> int | None:
 
 
 def _resolve(connection: Connection, hold_id: str, price: int, release: Move, now: float) -> int:
+    values = {"hold_id": hold_id, "price": price, "release": release.value, "now": now}
+    if posted := run(connection, _RESOLVE, **values):
+        return sum(int(row[0]) for row in posted)
     legs = chain(connection, hold_id)
     if not legs:
         raise LedgerError(f"there is no hold {hold_id!r}", "look up its id in the job")
-    rest = amount = min(price, sum(leg.amount for leg in legs))
-    before = resolutions(connection, hold_id)
-    if before:
-        if _captured(before) != amount:
-            message = f"the hold {hold_id!r} was resolved with {format_amount(_captured(before) or 0)}"
-            raise LedgerError(message, "a hold is resolved once")
-        return amount
-    entries = []
-    for leg in legs:
-        part = min(rest, leg.amount)
-        entries.append(
-            dataclasses.replace(
-                leg,
-                id=f"{leg.id}/end",
-                chain=f"{hold_id}/end",
-                kind=Move.CAPTURE if part else release,
-                amount=part,
-                at=now,
-                hold_id=leg.id,
-            )
-        )
-        rest -= part
-    insert(connection, entries)
+    amount = min(price, sum(leg.amount for leg in legs))
+    captured = _captured(resolutions(connection, hold_id)) or 0
+    if captured != amount:
+        message = f"the hold {hold_id!r} was resolved with {format_amount(captured)}"
+        raise LedgerError(message, "a hold is resolved once")
     return amount

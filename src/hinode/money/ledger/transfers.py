@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from hinode.errors import HinodeError
-from hinode.records.prepared import Prepared
+from hinode.records.prepared import Prepared, Row
 
 
 class Kind(StrEnum):
@@ -127,10 +127,15 @@ def post_chain(connection: Connection, transfers: Sequence[Transfer]) -> bool:
 
 def insert(connection: Connection, transfers: Sequence[Transfer]) -> None:
     """Post transfers whose ids are new; see `post_chain`."""
+    for entry in transfers:
+        values: dict[str, Any] = {name: getattr(entry, name) for name in _NAMES}
+        run(connection, _INSERT, **{**values, "kind": entry.kind.value})
+
+
+def run(connection: Connection, statement: Prepared, **values: Any) -> Sequence[Row]:
+    """Run a statement that posts transfers, and return its rows; see `post_chain` for errors."""
     try:
-        for entry in transfers:
-            values: dict[str, Any] = {name: getattr(entry, name) for name in _NAMES}
-            _INSERT.run(connection, **{**values, "kind": entry.kind.value})
+        return statement.run(connection, **values)
     except Exception as error:
         refused = refusal(error)
         if refused is None:

@@ -7,7 +7,7 @@ import { useShortcuts } from "./core/keyboard.js";
 import { lazy, loadNeeds } from "./core/lazy.js";
 import { notifyError } from "./core/notices.js";
 import { navigate, route } from "./core/router.js";
-import { leaveLink, mayReview, readLink, session } from "./core/session.js";
+import { isOperator, leaveLink, mayReview, readLink, session } from "./core/session.js";
 import { t } from "./core/strings.js";
 import "./core/theme.js";
 import { html, render, signal, useEffect, useState } from "./core/ui.js";
@@ -45,6 +45,7 @@ export const PAGES = [
   { name: "trust", icon: "flag", keys: "g t", isShown: mayReview, needs: { strings: ["trust", "rights"], styles: ["settings", "rights", "trust"] }, load: () => import("./pages/trust.js") },
   { name: "feed", icon: "feed", keys: "g f", isShown: () => Boolean(session.value?.project?.feed_enabled), needs: { strings: ["feed", "clip", "queue", "settings"], styles: ["feed", "clip", "queue", "settings"] }, load: () => import("./pages/feed.js") },
   { name: "wallet", icon: "wallet", keys: "g w", isShown: () => Boolean(session.value?.project?.billing), needs: { strings: ["wallet", "settings"], styles: ["wallet", "settings"] }, load: () => import("./pages/wallet.js") },
+  { name: "economics", icon: "chart", keys: "g m", isShown: isOperator, needs: { strings: ["economics", "settings"], styles: ["settings", "economics"] }, load: () => import("./pages/economics.js") },
   { name: "settings", icon: "settings", keys: "g e", needs: { strings: ["settings", "queue", "clip"], styles: ["settings", "queue"] }, load: () => import("./pages/settings.js") },
 ];
 

@@ -5,7 +5,7 @@ import { signal } from "./ui.js";
 /**
  * @typedef {object} Session
  * @property {boolean} signed_in
- * @property {{ id: string, name: string, feed_enabled?: boolean, operator?: boolean, billing?: boolean } | null} project
+ * @property {{ id: string, name: string, feed_enabled?: boolean, is_operator?: boolean, billing?: boolean } | null} project
  * @property {{ id: string, name: string, email: string, role: string } | null} user
  * @property {string | null} role owner, editor, viewer or reviewer
  * @property {string | null} csrf_token
@@ -22,10 +22,10 @@ export const mayWrite = () => ["owner", "editor"].includes(session.value?.role ?
 export const mayPublish = () => mayWrite() && Boolean(session.value?.project?.feed_enabled);
 /** Whether the person manages the project. */
 export const isOwner = () => session.value?.role === "owner";
-/** Whether the person manages the server: an owner of the operator's project. */
-export const isOperator = () => isOwner() && Boolean(session.value?.project?.operator);
+/** Whether the person runs the whole server: an owner of its first project. */
+export const isOperator = () => isOwner() && Boolean(session.value?.project?.is_operator);
 /** Whether the person decides about what screening stopped, for the whole server. */
-export const mayReview = () => isOperator() || (session.value?.role === "reviewer" && Boolean(session.value?.project?.operator));
+export const mayReview = () => isOperator() || (session.value?.role === "reviewer" && Boolean(session.value?.project?.is_operator));
 
 /**
  * The token of the link that opened the page. It stands in the fragment, which no server and no log sees.

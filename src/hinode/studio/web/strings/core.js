@@ -45,6 +45,7 @@ export default {
   "nav.queue": "Queue",
   "nav.trust": "Trust",
   "nav.feed": "Feed",
+  "nav.economics": "Economics",
   "nav.settings": "Settings",
   "nav.wallet": "Wallet",
   "nav.menu": "Menu",

@@ -1,0 +1,1 @@
+"""The economics of the server in answers."""

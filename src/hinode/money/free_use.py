@@ -1,0 +1,88 @@
+"""The policy of free use: what projects that do not pay for their clips may have.
+
+The amount that is given away has a limit of its own, the budget of the scope `free` (`money.budgets`).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from hinode import yamlfile
+from hinode.errors import BadInput, HinodeError, join_names
+from hinode.money.budgets import OverBudget
+from hinode.parsing import Boolean, Input, Integer, parse
+from hinode.request import Request
+
+FILE = "free.yaml"
+"""In HINODE_HOME; without it, free use has no rules."""
+DEFAULT_PROFILE = "default"
+"""The profile of a request that names none."""
+
+
+class NotFree(OverBudget):
+    """What is asked for is not free."""
+
+    code = "not_free"
+
+
+class UnreadableRules(HinodeError):
+    """The policy cannot be read; nothing is free until it can."""
+
+    code = "free_use_unreadable"
+
+
+class FreeUse(Input):
+    """The rules of free use.
+
+    Attributes:
+        profiles: of the models that may be used; "default" stands for a request without one; empty for all.
+        clips_a_day: of all projects of an organisation that do not pay, in a day of UTC; None for no limit.
+        idle_only: a clip is accepted only if no job waits, and every job that is paid for goes before it.
+    """
+
+    profiles: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=32)], ...], Field(max_length=20)
+    ] = ()
+    clips_a_day: Annotated[Integer, Field(ge=0, le=1_000_000)] | None = None
+    idle_only: Boolean = False
+
+    def check_profile(self, request: Request) -> None:
+        """Raise NotFree if a request asks for a profile that is not free."""
+        profile = request.profile or DEFAULT_PROFILE
+        if self.profiles and profile not in self.profiles:
+            names = join_names(self.profiles, "or")
+            message = f"the profile {profile} is not free on this server"
+            raise NotFree(message, f"ask for {names}, or whoever runs this server for credit")
+
+
+NO_RULES = FreeUse()
+
+
+def load(home: Path) -> FreeUse:
+    """The rules in the file of a home, read again after it changed.
+
+    Raises:
+        UnreadableRules: the file cannot be read, or a rule is wrong.
+    """
+    path = home / FILE
+    try:
+        state = path.stat()
+        return _load(path, state.st_mtime_ns, state.st_size)
+    except FileNotFoundError:
+        return NO_RULES
+    except BadInput as error:
+        raise UnreadableRules(str(error), error.remedy) from error
+    except OSError as error:
+        raise UnreadableRules(
+            f"{path} cannot be read: {error.strerror}", "correct its permissions"
+        ) from error
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, modified: int, size: int) -> FreeUse:
+    what = f"the policy of free use {path}"
+    return parse(FreeUse, yamlfile.read(path, what, "free"), what=what, field="free")

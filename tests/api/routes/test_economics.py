@@ -1,0 +1,100 @@
+"""What the server costs and brings in, for its operator only; and the limit of loss at every door."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.testclient import TestClient
+
+from hinode.api.context import Context
+from hinode.jobs.tenants.tenant import ALL_SCOPES
+from hinode.money.ledger import credit
+from hinode.money.ledger.accounts import Kind
+from tests.api.conftest import CheckError, Server
+from tests.api.routes.test_credits import PRICES
+
+COSTS = """
+version: 2026-11-01
+hardware:
+  - {hardware: own, usd_per_hour: 3.6, hosts: ["*"], source: invoice, date: 2026-11-01}
+providers: []
+"""
+
+
+@pytest.fixture
+def server(application: tuple[Context, TestClient]) -> Server:
+    """A server with books, whose client is the operator's."""
+    context, client = application
+    (context.settings.home / "prices.yaml").write_text(PRICES)
+    (context.settings.home / "costs.yaml").write_text(COSTS)
+    operator = context.tenants.project(None)
+    context.consents.confirm(operator.id, "test")
+    key = context.tenants.create_key("operator", project=operator.id, scopes=ALL_SCOPES)
+    client.headers["authorization"] = f"Bearer {key.key}"
+    return Server(client, context, operator.id, key.key, key.id)
+
+
+ROUTES = (
+    ("GET", "economics"),
+    ("GET", "economics/books"),
+    ("GET", "economics/limits"),
+    ("PUT", "economics/limits"),
+    ("POST", "economics/what-if"),
+    ("GET", "capacity"),
+)
+
+
+def test_only_the_operator_sees_the_economics(server: Server, check_error: CheckError) -> None:
+    headers = server.other_project()
+    for method, path in ROUTES:
+        answer = server.client.request(method, f"/v1/{path}", json={}, headers=headers)
+        assert check_error(answer, 403)["code"] == "insufficient_role"
+
+
+def test_the_report_has_the_revenue_of_the_ledger(server: Server, check_error: CheckError) -> None:
+    server.context.tenants.change_project(server.project_id, billing=True)
+    with server.context.store.database.write() as connection:
+        credit.add_credit(connection, "pay", server.project_id, 10**6, "USD", Kind.PAYMENTS, 1.0)
+    check_error(server.client.get("/v1/capacity"), 400, "arrivals")
+    check_error(server.client.get("/v1/capacity?arrivals=100"), 400, "seconds")
+    video = server.render()
+    report = server.client.get("/v1/economics").json()
+    assert (report["clips"], report["delivered"], report["revenue"]) == (1, 1, 0.25)
+    assert report["margin"] == pytest.approx(0.25 - report["cost"])
+    assert report["by"]["hardware"]["own"]["clips"] == 1
+    assert report["worst"][0]["id"] == video["id"]
+    assert sum(day["revenue"] for day in report["days"]) == 0.25
+    plan = server.client.get("/v1/capacity").json()
+    assert (plan["measured"], list(plan["by_class"])) == (True, ["own"])
+    assert plan["arrivals"] == pytest.approx(1 / 168)
+    check_error(server.client.get("/v1/economics?since=tomorrow"), 400, "since")
+    (server.context.settings.home / "costs.yaml").unlink()
+    assert check_error(server.client.get("/v1/economics"), 409)["code"] == "missing_price"
+
+
+def test_books_capacity_and_what_if(server: Server, check_error: CheckError) -> None:
+    books = server.client.get("/v1/economics/books").json()
+    assert books["prices"]["entries"][0]["name"] == "testcard/testcard"
+    assert "the price of testcard/testcard is of 2026-11-01" in books["prices"]["stale"][0]
+    assert books["costs"]["entries"][0]["hardware"] == "own"
+    plan = server.client.get("/v1/capacity?arrivals=100&hardware=a=90@1.5,b=30@4&target=60").json()
+    assert plan["cheapest"]["usd_per_hour"] > 0
+    assert set(plan["by_class"]) == {"a", "b"}
+    check_error(server.client.get("/v1/capacity?arrivals=100&hardware=a"), 400, "hardware")
+    question = {"values": {"usd_per_clip": 0.1}, "levers": ["prepaid"], "seed": 3}
+    first, second = (server.client.post("/v1/economics/what-if", json=question).json() for _ in range(2))
+    assert first == second
+    assert first["outcome"]["pays"] is True
+    assert next(entry["value"] for entry in first["inputs"] if entry["name"] == "usd_per_clip") == 0.1
+    for wrong in ({"nothing": 1}, {"retention_day_30": 0.9}):
+        check_error(server.client.post("/v1/economics/what-if", json={"values": wrong}), 400, "values")
+    check_error(server.client.post("/v1/economics/what-if", json={"scenario": "x"}), 400, "scenario")
+
+
+def test_the_limit_of_loss_is_set_and_removed(server: Server, check_error: CheckError) -> None:
+    (server.context.settings.home / "free.yaml").write_text("profiles: [draft]\n")
+    body = {"period": "day", "hard": "12.50"}
+    limits = server.client.put("/v1/economics/limits", json=body).json()
+    assert [(entry["scope"], entry["hard"]) for entry in limits["data"]] == [("free", 12_500_000)]
+    assert limits["free_use"] == {"profiles": ["draft"], "clips_a_day": None, "idle_only": False}
+    check_error(server.client.put("/v1/economics/limits", json={"hard": "-1"}), 400, "hard")
+    assert server.client.put("/v1/economics/limits", json={"period": "day"}).json()["data"] == []

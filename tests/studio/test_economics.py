@@ -1,0 +1,65 @@
+"""The pages of the operator: every tab in both themes and on a narrow screen; the limit of loss and a what-if
+by keyboard."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from benchmarks.serving import ServerHarness
+from tests.api.routes.test_credits import PRICES
+from tests.api.routes.test_economics import COSTS
+from tests.studio.browser import violations, wait_until
+from tests.studio.conftest import SignIn
+
+pytestmark = pytest.mark.slow
+
+TABS = ("margin", "limits", "books", "what-if", "capacity")
+
+
+def is_wide(page: Page) -> bool:
+    """Whether the page is wider than its window."""
+    wide: bool = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    return wide
+
+
+def test_economics_by_keyboard(server: ServerHarness, sign_in: SignIn) -> None:
+    (server.home / "costs.yaml").write_text(COSTS)
+    (server.home / "prices.yaml").write_text(PRICES)
+    page = sign_in()
+    page.keyboard.press("g")
+    page.keyboard.press("m")
+    expect(page.get_by_role("heading", name="By hardware")).to_be_visible()
+
+    page.goto(f"{server.origin}/#/economics/limits")
+    limit = page.get_by_label("Limit, USD")
+    limit.fill("12.50")
+    limit.press("Enter")
+    expect(page.get_by_text("$0.00 of $12.50")).to_be_visible()
+
+    page.goto(f"{server.origin}/#/economics/what-if")
+    loss = page.locator(".money-facts div", has_text="Loss of a day").locator("dd")
+    expect(loss).to_have_text("$431,338")
+    page.get_by_role("switch", name="Distilled engine").press("Space")
+    expect(loss).to_have_text("$23,350")
+    page.get_by_label("Cost of a clip, USD").press("Home")
+    expect(loss).not_to_have_text("$23,350")
+
+    found = []
+    for tab in TABS:
+        page.goto(f"{server.origin}/#/economics/{tab}")
+        wait_until(page, lambda: not page.locator('[aria-busy="true"]').count(), "a page that is loaded")
+        page.locator(".settings-section").first.wait_for()
+        for details in page.locator("details").all():
+            details.evaluate("element => { element.open = true; }")
+        for width, scheme in ((1440, "light"), (360, "dark"))[tab in ("limits", "capacity") :]:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            found += [f"{tab}, {scheme}: {violation}" for violation in violations(page)]
+            assert not is_wide(page), f"{tab} at {width} px"
+            if folder := os.environ.get("OPM_SHOTS"):
+                page.screenshot(path=Path(folder) / f"{tab}-{width}.png", full_page=True)
+    assert not found, "\n".join(found)
