@@ -235,4 +235,5 @@ class Variables(Input):
     trust_certificates: _Folder | None = None
     time_authority: Annotated[str, BeforeValidator(_time_authority)] | None = None
     verify_anchors: _Folder | None = None
+    watts: Annotated[_Decimal, Field(gt=0, le=100_000)] | None = None
     testcard_step_seconds: Annotated[_Decimal, Field(ge=0)] | None = None

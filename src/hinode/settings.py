@@ -86,6 +86,8 @@ class Settings:
         time_authority: address of an RFC 3161 time-stamping authority, or "". `HINODE_TIME_AUTHORITY`.
         verify_anchors: PEM file of further authorities to trust in files of others, or None.
             `HINODE_VERIFY_ANCHORS`.
+        watts: what this machine draws while it works, for the energy of clips where no counter can be read,
+            or None. `HINODE_WATTS`.
         testcard_step_seconds: duration of one step of the engine testcard. `HINODE_TESTCARD_STEP_SECONDS`, 0.
     """
 
@@ -128,6 +130,7 @@ class Settings:
     trust_certificates: Path | None = None
     time_authority: str = ""
     verify_anchors: Path | None = None
+    watts: float | None = None
     testcard_step_seconds: float = 0.0
 
     def __post_init__(self) -> None:

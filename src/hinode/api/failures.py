@@ -29,6 +29,7 @@ from hinode.jobs.worker.remote.protocol import VersionSkew
 from hinode.money.books.entries import MissingPrice
 from hinode.money.budgets import OverBudget
 from hinode.money.ledger.holds import InsufficientCredit
+from hinode.money.offers import AboveMaximum, OfferRefused, UnknownQuote
 from hinode.records.database import DatabaseError
 from hinode.records.ids import is_id as is_id
 from hinode.rights.notices import WrongStatus
@@ -179,6 +180,10 @@ def _of_ours(error: HinodeError) -> Refusal:
         return Refusal(429, str(error), code=error.code, type=RATE_LIMIT, headers=headers)
     if isinstance(error, InsufficientCredit | OverBudget):
         return Refusal(402, str(error), code=error.code, headers={"x-should-retry": "false"})
+    if isinstance(error, OfferRefused):
+        status = 404 if isinstance(error, UnknownQuote) else 402 if isinstance(error, AboveMaximum) else 409
+        headers = {"x-should-retry": "false"}
+        return Refusal(status, str(error), code=error.code, param=error.field, headers=headers)
     if isinstance(error, MissingPrice):
         log.error("a job was refused: %s", error)
         message = "this server has no price for the model and the size; whoever runs it can enter one"

@@ -30,7 +30,7 @@ from hinode.cli import (
     users,
 )
 from hinode.cli.command import ClipCommand, Command, CommandGroup
-from hinode.cli.money import budgets, capacity, credits, economics
+from hinode.cli.money import budgets, capacity, credits, economics, usage
 from hinode.cli.trust import audit, authority, detect, rights, screening, verify
 from hinode.settings import thread_variables
 
@@ -86,7 +86,7 @@ GROUPS = {
         "trust": authority.trust,
         "uploads": rights.uploads,
     },
-    "Money": {"budgets": budgets.budgets, "credits": credits.credits},
+    "Money": {"budgets": budgets.budgets, "credits": credits.credits, "usage": usage.usage},
 }
 
 app = typer.Typer(

@@ -8,9 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from hinode.money.amounts import check_amount, round_amount
-from hinode.money.books.entries import missing
+from hinode.money.books.entries import MissingPrice, missing
 from hinode.money.books.prices import FILE, PriceBook, own
-from hinode.request import Request
+from hinode.request import Request, Size
 
 CURRENCY = "USD"
 """Of the price book."""
@@ -27,17 +27,32 @@ class Pricing:
         self._state: tuple[int, int] | None = None
         self._book: PriceBook | None = None
 
-    def price(self, request: Request, now: float) -> int:
+    def price(self, request: Request, now: float, priority: str = "interactive") -> int:
         """The price of a clip, from the rate that holds at `now` (seconds since 1970); 0 only where the
         book says 0.
+
+        Args:
+            priority: class of work, in any case, for which the book may have a factor.
 
         Raises:
             MissingPrice: the book has no price for the model, or none for this size.
             BadInput: the book cannot be read, or an entry is wrong.
         """
-        return price(self._current(), request, datetime.fromtimestamp(now, UTC).date())
+        name, today = f"{request.engine}/{request.model}", datetime.fromtimestamp(now, UTC).date()
+        return price(self.book(), name, request.size, request.seconds, today, priority.lower())
 
-    def _current(self) -> PriceBook:
+    def price_or_none(
+        self, name: str, size: Size, seconds: float, now: float, priority: str = "interactive"
+    ) -> int | None:
+        """The same for a clip of "engine/model"; None where the book has no price."""
+        today = datetime.fromtimestamp(now, UTC).date()
+        try:
+            return price(self.book(), name, size, seconds, today, priority.lower())
+        except MissingPrice:
+            return None
+
+    def book(self) -> PriceBook:
+        """The present price book; raises BadInput if it cannot be read."""
         path = self._home / FILE
         state = (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else (0, 0)
         with self._lock:
@@ -46,11 +61,13 @@ class Pricing:
             return self._book
 
 
-def price(book: PriceBook, request: Request, on: date) -> int:
+def price(
+    book: PriceBook, name: str, size: Size, seconds: float, on: date, priority: str = "interactive"
+) -> int:
     """The price of a clip in micro-units, rounded once; see `Pricing.price` for errors."""
-    name = f"{request.engine}/{request.model}"
-    rate = book.find(name, on).per_second(request.size)
+    rate = book.find(name, on).per_second(size)
     if rate is None:
-        raise missing(f"{name} in {request.size[0]}x{request.size[1]}", book.where)
+        raise missing(f"{name} in {size[0]}x{size[1]}", book.where)
     # By way of text, because the book says 0.1 and not the float next to it.
-    return check_amount(round_amount(Fraction(str(rate)) * Fraction(str(request.seconds))), "price")
+    exact = Fraction(str(rate)) * Fraction(str(seconds)) * Fraction(str(book.factors.get(priority, 1.0)))
+    return check_amount(round_amount(exact), "price")

@@ -1,0 +1,47 @@
+"""Usage as CloudEvents 1.0 (https://cloudevents.io), as collectors of meters take it.
+
+The id of an event belongs to job, stage and kind: whoever receives one twice counts it once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from hinode.money.meters.usage import Record
+
+SOURCE = "/hinode/jobs"
+KINDS = {"gpu_seconds": "s", "cpu_seconds": "s", "energy_wh": "Wh"}
+"""The meters of a stage, with their units."""
+
+
+def events(record: Record) -> Iterator[dict[str, Any]]:
+    """The events of a job: each known quantity of each stage, the bytes of its files and its video."""
+    for stage, values in record.stages.items():
+        for kind, unit in KINDS.items():
+            quantity = values.get(kind)
+            if quantity is not None:
+                yield _event(record, kind, stage, quantity, unit)
+    if record.stored_bytes is not None:
+        yield _event(record, "stored_bytes", "store", record.stored_bytes, "By")
+    if record.seconds:
+        yield _event(record, "output_seconds", "deliver", record.seconds, "s")
+
+
+def _event(record: Record, kind: str, stage: str, quantity: float, unit: str) -> dict[str, Any]:
+    data = {"quantity": quantity, "unit": unit, "stage": stage, "job": record.job_id, "model": record.model}
+    if kind == "energy_wh":
+        data["method"] = record.energy_method
+    if record.hardware:
+        data["hardware"] = record.hardware
+    return {
+        "specversion": "1.0",
+        "id": f"{record.job_id}:{stage}:{kind}",
+        "source": SOURCE,
+        "type": f"video.{kind}",
+        "subject": record.project_id,
+        "time": datetime.fromtimestamp(record.ended_at, UTC).isoformat().replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
