@@ -137,6 +137,7 @@ class StageUsage(Answer):
     cpu_seconds: float | None
     gpu_seconds: float | None
     energy_wh: float | None
+    energy_method: Literal["measured", "estimated", "none"]
 
 
 class VideoUsage(Answer):
@@ -160,14 +161,13 @@ class VideoUsage(Answer):
         if used is None and job.price is None:
             return None
         stages = {} if used is None else used.stages
-        energy = None if used is None else used.total(lambda stage: stage.energy_wh)
         return cls(
             price=_usd(job.price),
             charged=_usd(job.charged),
             gpu_seconds=None if used is None else used.total(lambda stage: stage.gpu_seconds),
             cpu_seconds=None if used is None else used.total(lambda stage: stage.cpu_seconds),
-            energy_wh=energy,
-            energy_method="none" if used is None or energy is None else used.energy_method,
+            energy_wh=None if used is None else used.total(lambda stage: stage.energy_wh),
+            energy_method="none" if used is None else used.energy_method,
             stages={name: StageUsage(**dict(stage)) for name, stage in stages.items()},
         )
 

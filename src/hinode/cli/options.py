@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hinode.errors import BadInput, quote
 from hinode.request import Capabilities, MediaFile, Request, Size, parse_size
 from hinode.settings import Settings
 

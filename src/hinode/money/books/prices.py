@@ -213,4 +213,9 @@ def listed() -> PriceBook:
 
 def _parse(value: object, where: str) -> PriceBook:
     content = parse(_File, value, what="the price book", field="prices")
-    return PriceBook(content.version, tuple(content.prices), where, {**content.factors})
+    return PriceBook(
+        content.version,
+        tuple(content.prices),
+        where,
+        {str(name): factor for name, factor in content.factors.items()},
+    )

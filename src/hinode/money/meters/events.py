@@ -32,7 +32,7 @@ def events(record: Record) -> Iterator[dict[str, Any]]:
 def _event(record: Record, kind: str, stage: str, quantity: float, unit: str) -> dict[str, Any]:
     data = {"quantity": quantity, "unit": unit, "stage": stage, "job": record.job_id, "model": record.model}
     if kind == "energy_wh":
-        data["method"] = record.energy_method
+        data["method"] = record.stages[stage]["energy_method"]
     if record.hardware:
         data["hardware"] = record.hardware
     return {

@@ -81,25 +81,17 @@ class Meter:
             external: whether another machine does the work, of which nothing is known.
         """
         on_gpu = ran_on_gpu(settings)
-        energies = {
-            key: (None, "none") if external else self._energy(stage) for key, stage in self._stages.items()
-        }
-        methods = {method for _, method in energies.values()}
-        return Usage(
-            hardware=hardware(settings),
-            energy_method=next(
-                (method for method in ("none", "estimated", "measured") if method in methods), "none"
-            ),
-            stages={
-                key: StageUsage(
-                    seconds=round(stage.seconds, 4),
-                    cpu_seconds=round(stage.cpu_seconds, 4),
-                    gpu_seconds=None if external else round(stage.seconds, 4) if on_gpu else 0.0,
-                    energy_wh=energies[key][0],
-                )
-                for key, stage in self._stages.items()
-            },
-        )
+        stages = {}
+        for key, stage in self._stages.items():
+            watt_hours, method = (None, "none") if external else self._energy(stage)
+            stages[key] = StageUsage(
+                seconds=round(stage.seconds, 4),
+                cpu_seconds=round(stage.cpu_seconds, 4),
+                gpu_seconds=None if external else round(stage.seconds, 4) if on_gpu else 0.0,
+                energy_wh=watt_hours,
+                energy_method=method,
+            )
+        return Usage(hardware=hardware(settings), stages=stages)
 
     def _energy(self, stage: _Stage) -> tuple[float | None, Method]:
         """Watt hours of a stage. After a fault of a counter they are estimated, or unknown."""

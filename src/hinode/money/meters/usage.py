@@ -21,6 +21,7 @@ LATEST = 20
 
 Method = Literal["measured", "estimated", "none"]
 """Where a figure of energy comes from: counters of the hardware, stated watts, or nowhere."""
+METHODS: tuple[Method, ...] = ("none", "estimated", "measured")
 
 Seconds = Annotated[Number, Field(ge=0, le=1e8)]
 
@@ -34,24 +35,30 @@ class Power:
 
 
 class StageUsage(Input):
-    """What a stage used: seconds that passed, of processors and of GPUs, and watt hours."""
+    """What a stage used: seconds that passed, of processors and of GPUs, and watt hours by a method."""
 
     seconds: Seconds
     cpu_seconds: Seconds | None = None
     gpu_seconds: Seconds | None = None
     energy_wh: Annotated[Number, Field(ge=0, le=1e9)] | None = None
+    energy_method: Method = "none"
 
 
 class Usage(Input):
     """What the attempt that delivered a clip used."""
 
     hardware: Annotated[str, Field(max_length=200)]
-    energy_method: Method = "none"
     stages: Annotated[dict[Annotated[str, Field(max_length=64)], StageUsage], Field(max_length=100)]
 
     def total(self, of: Callable[[StageUsage], float | None]) -> float | None:
         """A sum over all stages; None if one is unknown."""
         return add(of(stage) for stage in self.stages.values())
+
+    @property
+    def energy_method(self) -> Method:
+        """Where the energy of all stages comes from: the least of the methods of its parts."""
+        methods = {stage.energy_method for stage in self.stages.values()}
+        return next((method for method in METHODS if method in methods), "none")
 
     def as_json(self) -> dict[str, Any]:
         """It in plain JSON values."""
@@ -77,7 +84,7 @@ class Record:
     energy_wh: float | None
     energy_method: Method
     stored_bytes: int | None
-    stages: Mapping[str, Mapping[str, float | None]]
+    stages: Mapping[str, Mapping[str, Any]]
     charged: int | None
     currency: str
 
@@ -85,17 +92,17 @@ class Record:
     def of(cls, used: Usage | None, **values: Any) -> Record:
         """The record of a job; `values` are the other fields."""
         if used is None:
-            unknown = dict.fromkeys(("hardware", *_TOTALS))
+            unknown: dict[str, Any] = dict.fromkeys(("hardware", *_TOTALS))
             return cls(**unknown, energy_method="none", stages={}, **values)
-        totals = {
+        totals: dict[str, Any] = {
             "gpu_seconds": used.total(lambda stage: stage.gpu_seconds),
             "cpu_seconds": used.total(lambda stage: stage.cpu_seconds),
             "work_seconds": used.total(lambda stage: stage.seconds),
             "energy_wh": used.total(lambda stage: stage.energy_wh),
         }
-        method = used.energy_method if totals["energy_wh"] is not None else "none"
+        stages = used.as_json()["stages"]
         return cls(
-            hardware=used.hardware, **totals, energy_method=method, stages=used.as_json()["stages"], **values
+            hardware=used.hardware, energy_method=used.energy_method, stages=stages, **totals, **values
         )
 
 
@@ -148,7 +155,7 @@ def power(connection: Connection, model: str) -> Power | None:
 def totals(connection: Connection) -> Totals:
     """The sums of all records."""
     sums = [sa.func.sum(table.c[name]) for name in ("gpu_seconds", "cpu_seconds", "stored_bytes")]
-    gpu, cpu, stored = connection.execute(sa.select(*sums)).one()
+    gpu, cpu, stored = tuple(connection.execute(sa.select(*sums)).one())
     energy = sa.select(table.c.energy_method, sa.func.sum(table.c.energy_wh))
     by_method = connection.execute(
         energy.where(table.c.energy_wh.is_not(None)).group_by(table.c.energy_method)
