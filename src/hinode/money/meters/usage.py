@@ -154,16 +154,18 @@ def power(connection: Connection, model: str) -> Power | None:
 
 def totals(connection: Connection) -> Totals:
     """The sums of all records."""
-    sums = [sa.func.sum(table.c[name]) for name in ("gpu_seconds", "cpu_seconds", "stored_bytes")]
-    gpu, cpu, stored = tuple(connection.execute(sa.select(*sums)).one())
-    energy = sa.select(table.c.energy_method, sa.func.sum(table.c.energy_wh))
-    by_method = connection.execute(
-        energy.where(table.c.energy_wh.is_not(None)).group_by(table.c.energy_method)
-    )
+    names = "gpu_seconds", "cpu_seconds", "stored_bytes", "energy_wh"
+    sums = [sa.func.sum(table.c[name]).label(name) for name in names]
+    query = sa.select(table.c.energy_method, *sums).group_by(table.c.energy_method)
+    rows = connection.execute(query).all()
     kinds = sa.select(usage_days.c.kind, sa.func.sum(usage_days.c.quantity)).group_by(usage_days.c.kind)
-    days = {kind: int(quantity) for kind, quantity in connection.execute(kinds)}
-    energies = {method: float(watt_hours) for method, watt_hours in by_method}
-    return Totals(gpu or 0.0, cpu or 0.0, int(stored or 0), energies, days)
+    return Totals(
+        gpu_seconds=sum(row.gpu_seconds or 0.0 for row in rows),
+        cpu_seconds=sum(row.cpu_seconds or 0.0 for row in rows),
+        stored_bytes=sum(int(row.stored_bytes or 0) for row in rows),
+        energy_wh={row.energy_method: row.energy_wh for row in rows if row.energy_wh is not None},
+        days={kind: int(quantity) for kind, quantity in connection.execute(kinds)},
+    )
 
 
 _TOTALS = ("gpu_seconds", "cpu_seconds", "work_seconds", "energy_wh")

@@ -40,6 +40,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_usage_ended_at", "usage", ["ended_at", "job_id"])
     op.create_index("ix_usage_model", "usage", ["model", "ended_at"])
+    sums = ["energy_method", "gpu_seconds", "cpu_seconds", "energy_wh", "stored_bytes"]
+    op.create_index("ix_usage_totals", "usage", sums)
     op.create_table(
         "usage_days",
         sa.Column("project_id", sa.String(64), nullable=False),
