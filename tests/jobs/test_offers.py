@@ -11,10 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from hinode.jobs.job import Draft
+from hinode.jobs.metering import DayTeller
 from hinode.jobs.states import Priority
 from hinode.jobs.webhooks.endpoints import Endpoints
 from hinode.money import offers
-from hinode.money.meters import usage
+from hinode.money.meters import days, focus, usage
 from hinode.money.meters.days import DailyMeters, Kind
 from hinode.money.offers import (
     AboveMaximum,
@@ -28,7 +29,7 @@ from hinode.money.offers import (
 from hinode.outbound import Outbound
 from hinode.records.database import Database
 from hinode.records.tables import events, jobs, quotes
-from tests.jobs.service import FILES, START, draft
+from tests.jobs.service import DAY, FILES, START, draft
 from tests.jobs.test_billing import DOLLAR, PRICES, Service
 
 pytestmark = pytest.mark.both_databases
@@ -117,6 +118,11 @@ def test_work_without_hurry_may_cost_half(service: Service) -> None:
     assert service.amounts()[1] == PRICE // 2
 
 
+def subscribe(service: Service) -> None:
+    endpoints = Endpoints(service.database, Outbound(allow_private=True), service.clock)
+    endpoints.create("proj_1", name="meters", url="http://127.0.0.1:1/", event_types=["usage.recorded"])
+
+
 USED = {
     "hardware": "an engine test",
     "stages": {"sample": {"seconds": 2, "cpu_seconds": 1.5, "energy_wh": 0.01, "energy_method": "measured"}},
@@ -124,8 +130,7 @@ USED = {
 
 
 def test_what_a_job_used_is_entered_once_and_told(service: Service) -> None:
-    endpoints = Endpoints(service.database, Outbound(allow_private=True), service.clock)
-    endpoints.create("proj_1", name="meters", url="http://127.0.0.1:1/", event_types=["usage.recorded"])
+    subscribe(service)
     service.store.submit([draft()])
     service.store.finish(service.claim(), FILES, {"usage": USED, "seed": 1}, 3600.0)
     service.clock.now += 1
@@ -169,3 +174,15 @@ def test_daily_meters_add_up(service: Service) -> None:
         meters.flush()
     with service.database.read() as connection:
         assert usage.totals(connection).days == {"served_bytes": 1400, "screening_calls": 2}
+        today = list(days.records(connection, START - DAY, START + 1))
+    assert [(record.project_id, record.quantity) for record in today] == [("proj_1", 1400), ("proj_2", 2)]
+    subscribe(service)
+    teller = DayTeller(service.database, service.clock)
+    for passed in (0.0, DAY, 60.0):  # a day is told once, when it is over
+        service.clock.now += passed
+        teller.tell()
+    with service.database.read() as connection:
+        (told,) = connection.scalars(sa.select(events.c.data)).all()
+    assert told["id"] == f"proj_1:{today[0].day}:served_bytes"
+    assert told["events"][0]["data"] == {"quantity": 1400, "unit": "By", "day": today[0].day}
+    assert len(focus.table([], today).splitlines()) == 3

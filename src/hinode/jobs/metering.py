@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -12,10 +12,11 @@ from hinode.errors import BadInput
 from hinode.jobs.job import Job
 from hinode.jobs.states import Status
 from hinode.jobs.webhooks import outbox
-from hinode.money.meters import events, usage
+from hinode.money.meters import days, events, usage
 from hinode.money.meters.usage import Record, Usage
 from hinode.money.pricing import CURRENCY
 from hinode.parsing import parse
+from hinode.records.database import Database
 from hinode.request import MediaFile
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,29 @@ log = logging.getLogger(__name__)
 RECORDED = "usage.recorded"
 FIELD = "usage"
 """Of the account that a worker gives of a clip."""
+DAY_SECONDS, LATE_SECONDS = 86_400.0, 300.0
+
+
+class DayTeller:
+    """Tells webhooks what projects used on days that are over."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        """`clock` gives seconds since 1970."""
+        self._database = database
+        self._clock = clock
+
+    def tell(self) -> None:
+        """Enter the events of the last two days, once each."""
+        # Another process may write what it counted before midnight some seconds after it.
+        today = (self._clock() - LATE_SECONDS) // DAY_SECONDS * DAY_SECONDS
+        with self._database.write() as connection:
+            for record in list(days.records(connection, today - 2 * DAY_SECONDS, today)):
+                if outbox.is_wanted(connection, record.project_id, RECORDED):
+                    event = events.day_event(record)
+                    data = {"id": event["id"], "events": [event]}
+                    outbox.emit(
+                        connection, record.project_id, RECORDED, data, once=event["id"], now=self._clock()
+                    )
 
 
 def read(account: Mapping[str, Any]) -> Usage | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,33 @@ def test_counters_of_processors_are_found(tmp_path: Path) -> None:
 )
 def test_a_gpu_of_cuda_is_found_by_nvml(device: str | None, visible: str | None, name: int | str) -> None:
     assert counters.visible_device(device, visible) == name
+
+
+class Nvml:
+    """The functions of NVML that are used, of a machine with a GPU that has spent 5 kJ."""
+
+    energy = 5_000_000
+
+    def nvmlInit(self) -> None:
+        pass
+
+    def nvmlDeviceGetHandleByIndex(self, number: int) -> int:
+        return number
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, device: int) -> int:
+        if device != 3:
+            raise RuntimeError("not supported by this GPU")
+        self.energy += 1500
+        return self.energy
+
+
+def test_the_counter_of_a_gpu_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", Nvml())
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert counters._nvml(replace(HOME, device="cuda:2")) is None
+    counter = counters._nvml(replace(HOME, device="cuda:3"))
+    assert counter is not None
+    assert (counter.joules(), counter.shared) == (1.5, False)
 
 
 USED = Usage(

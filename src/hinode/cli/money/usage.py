@@ -38,8 +38,9 @@ def export(
         str, typer.Option(metavar="NAME", help="Who sends the invoices, as the table names it.")
     ] = "Hinode",
 ) -> None:
-    """Write what the videos of a period used and cost, as a FOCUS 1.2 table: a row for each."""
-    from hinode.money.meters import focus
+    """Write what the videos of a period used and cost, as a FOCUS 1.2 table: a row for each, and by
+    day the bytes that were served and the requests that were screened."""
+    from hinode.money.meters import days, focus
     from hinode.money.meters import usage as meters
     from hinode.output import replace_file
 
@@ -48,5 +49,6 @@ def export(
     if start >= end:
         raise BadInput("since is not before until", "give an earlier day", field="since")
     with open_database() as database, database.read() as connection, replace_file(file) as part:
-        part.write_text(focus.table(meters.records(connection, start, end), issuer), encoding="utf-8")
+        records, by_day = meters.records(connection, start, end), days.records(connection, start, end)
+        part.write_text(focus.table(records, by_day, issuer), encoding="utf-8")
     print(file)

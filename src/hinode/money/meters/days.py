@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from hinode.records.database import Database, DatabaseError
 from hinode.records.prepared import Prepared
+from hinode.records.tables import usage_days
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class DayRecord:
+    """What a project used on a day of UTC, "2026-11-30"."""
+
+    project_id: str
+    day: str
+    kind: str
+    quantity: int
 
 
 class Kind(StrEnum):
@@ -23,6 +40,18 @@ _ADD = Prepared(
     "INSERT INTO usage_days (project_id, day, kind, quantity) VALUES (:project, :day, :kind, :quantity) "
     "ON CONFLICT (project_id, day, kind) DO UPDATE SET quantity = usage_days.quantity + excluded.quantity"
 )
+
+
+def records(connection: Connection, since: float, until: float) -> Iterator[DayRecord]:
+    """What was used on the days that began from `since` until before `until`, seconds since 1970, by day."""
+    first, end = (datetime.fromtimestamp(moment, UTC) for moment in (since, until))
+    query = sa.select(usage_days).where(
+        usage_days.c.day >= (first.date() if first.time() == time.min else first.date() + DAY).isoformat(),
+        usage_days.c.day < (end.date() if end.time() == time.min else end.date() + DAY).isoformat(),
+    )
+    key = usage_days.c.day, usage_days.c.project_id, usage_days.c.kind
+    for row in connection.execute(query.order_by(*key)).mappings():
+        yield DayRecord(**row)
 
 
 class DailyMeters:

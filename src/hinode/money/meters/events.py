@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from hinode.money.meters.days import DAY, DayRecord, Kind
 from hinode.money.meters.usage import Record
 
-SOURCE = "/hinode/jobs"
+SOURCE, DAYS = "/hinode/jobs", "/hinode/days"
+UNITS = {Kind.SERVED.value: "By", Kind.SCREENED.value: "1"}
 KINDS = {"gpu_seconds": "s", "cpu_seconds": "s", "energy_wh": "Wh"}
 """The meters of a stage, with their units."""
 
@@ -29,6 +31,25 @@ def events(record: Record) -> Iterator[dict[str, Any]]:
         yield _event(record, "output_seconds", "deliver", record.seconds, "s")
 
 
+def day_event(record: DayRecord) -> dict[str, Any]:
+    """The event of a day that is over; its id belongs to project, day and kind."""
+    end = datetime.fromisoformat(record.day).replace(tzinfo=UTC) + DAY
+    return {
+        "specversion": "1.0",
+        "id": f"{record.project_id}:{record.day}:{record.kind}",
+        "source": DAYS,
+        "type": f"video.{record.kind}",
+        "subject": record.project_id,
+        "time": _time(end),
+        "datacontenttype": "application/json",
+        "data": {"quantity": record.quantity, "unit": UNITS[record.kind], "day": record.day},
+    }
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
 def _event(record: Record, kind: str, stage: str, quantity: float, unit: str) -> dict[str, Any]:
     data = {"quantity": quantity, "unit": unit, "stage": stage, "job": record.job_id, "model": record.model}
     if kind == "energy_wh":
@@ -41,7 +62,7 @@ def _event(record: Record, kind: str, stage: str, quantity: float, unit: str) ->
         "source": SOURCE,
         "type": f"video.{kind}",
         "subject": record.project_id,
-        "time": datetime.fromtimestamp(record.ended_at, UTC).isoformat().replace("+00:00", "Z"),
+        "time": _time(datetime.fromtimestamp(record.ended_at, UTC)),
         "datacontenttype": "application/json",
         "data": data,
     }

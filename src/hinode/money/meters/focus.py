@@ -1,4 +1,4 @@
-"""Usage as a FOCUS 1.2 table (https://focus.finops.org): a row for each job that ended.
+"""Usage as a FOCUS 1.2 table (https://focus.finops.org): a row for each job that ended, and for each day.
 
 It is a function of the records and of nothing else: the same records give the same bytes.
 """
@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hinode.money.amounts import format_amount
+from hinode.money.meters.days import DAY, DayRecord, Kind
 from hinode.money.meters.usage import Record
+from hinode.money.pricing import CURRENCY
 
 NAME = "Hinode"
 COLUMNS = (
@@ -27,11 +29,15 @@ COLUMNS = (
 )
 
 
-def table(records: Iterable[Record], issuer: str = NAME) -> str:
+UNITS = {Kind.SERVED.value: ("Bytes", "Files served"), Kind.SCREENED.value: ("Requests", "Screening")}
+
+
+def table(records: Iterable[Record], days: Iterable[DayRecord] = (), issuer: str = NAME) -> str:
     """The table as CSV.
 
     Args:
-        records: of the period.
+        records: of the jobs of the period.
+        days: what projects used beside them, which costs nothing.
         issuer: who sends the invoices.
     """
     target = io.StringIO()
@@ -39,6 +45,8 @@ def table(records: Iterable[Record], issuer: str = NAME) -> str:
     writer.writeheader()
     for record in records:
         writer.writerow(_row(record, issuer))
+    for day in days:
+        writer.writerow(_day(day, issuer))
     return target.getvalue()
 
 
@@ -80,6 +88,34 @@ def _row(record: Record, issuer: str) -> dict[str, Any]:
         "x_StoredBytes": record.stored_bytes,
     }
     return {name: "" if value is None else value for name, value in row.items()}
+
+
+def _day(record: DayRecord, issuer: str) -> dict[str, Any]:
+    begin = datetime.fromisoformat(record.day).replace(tzinfo=UTC)
+    month, next_month = _month(begin.timestamp())
+    unit, service = UNITS[record.kind]
+    return {
+        "BillingAccountId": record.project_id,
+        "BillingCurrency": CURRENCY,
+        "BillingPeriodStart": month,
+        "BillingPeriodEnd": next_month,
+        "ChargeCategory": "Usage",
+        "ChargeDescription": service,
+        "ChargeFrequency": "Usage-Based",
+        "ChargePeriodStart": _time(begin.timestamp()),
+        "ChargePeriodEnd": _time((begin + DAY).timestamp()),
+        "ConsumedQuantity": record.quantity,
+        "ConsumedUnit": unit,
+        **dict.fromkeys(("BilledCost", "EffectiveCost", "ListCost", "ContractedCost"), format_amount(0)),
+        "PricingQuantity": record.quantity,
+        "PricingUnit": unit,
+        "ProviderName": issuer,
+        "PublisherName": NAME,
+        "InvoiceIssuerName": issuer,
+        "ServiceCategory": "AI and Machine Learning",
+        "ServiceName": service,
+        "SubAccountId": record.project_id,
+    }
 
 
 def _time(seconds: float) -> str:
