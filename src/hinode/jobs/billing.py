@@ -105,7 +105,7 @@ def agree(
     Raises:
         OfferRefused: the terms of a request do not hold.
         MissingPrice: the operator's price book has no price for a model.
-        BadInput: the price book cannot be read.
+        PriceBookError: the price book cannot be read.
     """
     billing = bool(project["billing"])
     if pricing is None:  # of probes, which cost nobody anything
@@ -186,9 +186,10 @@ def _check_terms(
 def _capture(connection: Connection, job: Job, share: int, now: float) -> int | None:
     """Capture a share of the hold of a job in percent, and enter it in the job."""
     hold = holds.find(connection, job.id)
-    if hold is None:
-        return None if job.price is None else 0
-    charged = holds.capture(connection, job.id, hold.amount * share // 100, now)
+    if hold is None and job.price is None:
+        return None
+    # A price of nought needs no hold.
+    charged = 0 if hold is None else holds.capture(connection, job.id, hold.amount * share // 100, now)
     _CHARGED.run(connection, job=job.id, charged=charged)
     return charged
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -52,7 +53,8 @@ class QuoteDesk:
 
         Raises:
             AboveMaximum: the price is above what the request allows.
-            HinodeError: as for `Quotes.predict`, or the price book cannot be read.
+            PriceBookError: the price book cannot be read.
+            HinodeError: as for `Quotes.predict`.
         """
         now, draft = self.clock(), drafts[0]
         assert draft.terms is not None, "the drafts of a request have its terms"
@@ -62,18 +64,19 @@ class QuoteDesk:
         price = None if each is None else each * len(drafts)
         offers.check_maximum(draft.terms, price)
         today = datetime.fromtimestamp(now, UTC).date()
-        with self.forecast.database.write() as connection:
+        book = replace(self.pricing.book(), where=f"{prices.FILE} of this server")  # no path of this machine
+        with self.forecast.database.read() as connection:
             hourly, power = self._hourly(connection, draft, now), usage.power(connection, name)
-            content = itemise(
-                quoted,
-                price=price,
-                price_of=partial(self._price, priority=draft.priority, n=len(drafts), now=now),
-                usd_per_hour=hourly,
-                power=power or Power(),
-                comparison=prices.compare(self.pricing.book(), name, request, today),
-            )
-            quote_id = ids.make("quote_", now)
-            hashes = draft.request_hash or "", draft.terms
+        content = itemise(
+            quoted,
+            price=price,
+            price_of=partial(self._price, priority=draft.priority, n=len(drafts), now=now),
+            usd_per_hour=hourly,
+            power=power or Power(),
+            comparison=prices.compare(book, name, request, today),
+        )
+        quote_id, hashes = ids.make("quote_", now), (draft.request_hash or "", draft.terms)
+        with self.forecast.database.write() as connection:
             until = offers.keep(connection, quote_id, draft.project_id, *hashes, price, content, now)
         return {**content, "id": quote_id, "valid_until": int(until)}
 

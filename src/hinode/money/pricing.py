@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 
+from hinode.errors import BadInput, HinodeError
 from hinode.money.amounts import check_amount, round_amount
 from hinode.money.books.entries import MissingPrice, missing
 from hinode.money.books.prices import FILE, PriceBook, own
@@ -14,6 +15,13 @@ from hinode.request import Request, Size
 
 CURRENCY = "USD"
 """Of the price book."""
+
+
+class PriceBookError(HinodeError):
+    """The operator's price book cannot be read, so nothing that has a price is accepted."""
+
+    code = "price_book"
+    exit_code = 2
 
 
 class Pricing:
@@ -36,7 +44,7 @@ class Pricing:
 
         Raises:
             MissingPrice: the book has no price for the model, or none for this size.
-            BadInput: the book cannot be read, or an entry is wrong.
+            PriceBookError: the book cannot be read, or an entry is wrong.
         """
         name, today = f"{request.engine}/{request.model}", datetime.fromtimestamp(now, UTC).date()
         return price(self.book(), name, request.size, request.seconds, today, priority.lower())
@@ -52,12 +60,15 @@ class Pricing:
             return None
 
     def book(self) -> PriceBook:
-        """The present price book; raises BadInput if it cannot be read."""
+        """The present price book; raises PriceBookError if it cannot be read."""
         path = self._home / FILE
         state = (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else (0, 0)
         with self._lock:
             if self._book is None or state != self._state:
-                self._book, self._state = own(self._home), state
+                try:
+                    self._book, self._state = own(self._home), state
+                except BadInput as error:  # which is no fault of the request
+                    raise PriceBookError(error.message, error.remedy) from error
             return self._book
 
 

@@ -229,6 +229,17 @@ def test_terms_that_do_not_hold_are_refused(
     assert server.client.get("/v1/videos").json()["data"] == []
 
 
+def test_a_price_book_that_cannot_be_read_refuses_and_names_no_path(server: Server) -> None:
+    books(server, "version: 2026-11-30\nprices: []\n")
+    (note,) = ask(server, **PROMPT)["price_notes"][:1]
+    assert "enter one in prices.yaml of this server" in note
+    books(server, "prices: none\n")
+    for address in ("/v1/videos/quote", "/v1/videos"):
+        response = server.client.post(address, json={**PROMPT, "max_cost": 1})
+        assert (response.status_code, response.json()["error"]["code"]) == (503, "unavailable")
+        assert str(server.context.settings.home) not in response.text
+
+
 def test_every_door_knows_the_terms(server: Server) -> None:
     books(server)
     video = server.render(seconds="2")["id"]
