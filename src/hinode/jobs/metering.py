@@ -61,6 +61,13 @@ def read(account: Mapping[str, Any]) -> Usage | None:
         return None
 
 
+def separate(account: Mapping[str, Any]) -> tuple[Usage | None, dict[str, Any]]:
+    """What `read` gives, and the account as it is kept: what was not understood is left out."""
+    used = read(account)
+    kept = {name: value for name, value in account.items() if name != FIELD}
+    return used, kept if used is None else {**kept, FIELD: used.as_json()}
+
+
 def enter(
     connection: Connection,
     job: Job,

@@ -172,10 +172,7 @@ def complete(
     job = lease.job
     spent = _settle(connection, job, Outcome.COMPLETED, now)
     until = None if _has_no_expiry(connection, job) else expires_at
-    used = metering.read(provenance)
-    account = {name: value for name, value in provenance.items() if name != metering.FIELD}
-    if used is not None:
-        account[metering.FIELD] = used.as_json()
+    used, account = metering.separate(provenance)
     values = {"now": now, "until": until, "provenance": account, "spent": spent}
     _write(_FINISH, connection, job, **values)
     for role, file in files.items():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -183,14 +185,18 @@ hardware:
 """
 
 
-def books(server: Server, prices: str = OWN) -> None:
+@pytest.fixture
+def books(server: Server) -> Iterator[Path]:
+    """The home of the server, with books of prices and costs for this test."""
     home = server.context.settings.home
-    (home / "prices.yaml").write_text(prices)
+    (home / "prices.yaml").write_text(OWN)
     (home / "costs.yaml").write_text(COSTS)
+    yield home
+    (home / "prices.yaml").unlink()
+    (home / "costs.yaml").unlink()
 
 
-def test_a_quote_is_an_offer_with_its_price(server: Server) -> None:
-    books(server)
+def test_a_quote_is_an_offer_with_its_price(server: Server, books: Path) -> None:
     server.render()  # by a worker that is live from now on
     body = {**PROMPT, "n": 2}
     quote = ask(server, **body)
@@ -208,6 +214,7 @@ def test_a_quote_is_an_offer_with_its_price(server: Server) -> None:
     assert ask(server, **body, priority="batch")["price"] == 0.1
 
 
+@pytest.mark.usefixtures("books")
 @pytest.mark.parametrize(
     ("terms", "status", "code", "param"),
     [
@@ -221,7 +228,6 @@ def test_a_quote_is_an_offer_with_its_price(server: Server) -> None:
 def test_terms_that_do_not_hold_are_refused(
     server: Server, terms: dict[str, Any], status: int, code: str, param: str
 ) -> None:
-    books(server)
     quote = ask(server, **PROMPT)
     response = server.client.post("/v1/videos", json={**PROMPT, "quote_id": quote["id"], **terms})
     error = response.json()["error"]
@@ -229,19 +235,19 @@ def test_terms_that_do_not_hold_are_refused(
     assert server.client.get("/v1/videos").json()["data"] == []
 
 
-def test_a_price_book_that_cannot_be_read_refuses_and_names_no_path(server: Server) -> None:
-    books(server, "version: 2026-11-30\nprices: []\n")
+def test_a_price_book_that_cannot_be_read_refuses_and_names_no_path(server: Server, books: Path) -> None:
+    (books / "prices.yaml").write_text("version: 2026-11-30\nprices: []\n")
     (note,) = ask(server, **PROMPT)["price_notes"][:1]
     assert "enter one in prices.yaml of this server" in note
-    books(server, "prices: none\n")
+    (books / "prices.yaml").write_text("prices: none\n")
     for address in ("/v1/videos/quote", "/v1/videos"):
         response = server.client.post(address, json={**PROMPT, "max_cost": 1})
         assert (response.status_code, response.json()["error"]["code"]) == (503, "unavailable")
         assert str(server.context.settings.home) not in response.text
 
 
+@pytest.mark.usefixtures("books")
 def test_every_door_knows_the_terms(server: Server) -> None:
-    books(server)
     video = server.render(seconds="2")["id"]
     quote = ask(server, operation="remix", prompt="at night", video=video)
     remix = f"/v1/videos/{video}/remix"
