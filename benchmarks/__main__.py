@@ -10,6 +10,7 @@
 
 and, only by name, because they take long:
 
+    admission   accepting a video with quote and hold, as a ratio to a free one
     autoscale   waits and cost of the autoscaler on four traces, with a virtual clock
     capacity    waits by formula beside the queue clip by clip, with a virtual clock
     compose     the services of deploy/compose.yaml as processes: a clip from one API server to the other
@@ -50,6 +51,7 @@ from hinode.settings import thread_variables
 SHORT = ("speed", "busy", "fairness", "queue", "quote", "marking", "latency")
 NAMES = (
     *SHORT,
+    "admission",
     "autoscale",
     "capacity",
     "compose",

@@ -90,6 +90,8 @@ class Settings:
             `HINODE_STRIPE_KEY`.
         stripe_webhook_secrets: with which Stripe signs its webhooks; several while one is replaced.
             `HINODE_STRIPE_WEBHOOK_SECRETS`, separated by commas.
+        watts: what this machine draws while it works, for the energy of clips where no counter can be read,
+            or None. `HINODE_WATTS`.
         testcard_step_seconds: duration of one step of the engine testcard. `HINODE_TESTCARD_STEP_SECONDS`, 0.
     """
 
@@ -134,6 +136,7 @@ class Settings:
     verify_anchors: Path | None = None
     stripe_key: str = field(default="", repr=False)
     stripe_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    watts: float | None = None
     testcard_step_seconds: float = 0.0
 
     def __post_init__(self) -> None:

@@ -61,3 +61,22 @@ def test_list_prices_stand_beside_the_own_one(
     prices = {offer["name"]: offer["usd"] for offer in quote["offers"]}
     assert prices["sora-2"] == pytest.approx(1.0)
     assert any("the price of testcard/testcard is of 2026-01" in note for note in quote["price_notes"])
+
+
+def test_a_dry_run_prints_the_quote_and_makes_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HINODE_HOME", str(tmp_path))
+    monkeypatch.setenv("HINODE_WATTS", "3600")
+    entry = "hardware: this, hosts: ['*'], usd_per_hour: 3.6, source: ours, date: 2026-01"
+    (tmp_path / "costs.yaml").write_text(f"version: 2026-01\nhardware:\n  - {{{entry}}}\n")
+    clip = ("--engine", "testcard", "--size", "64x36", "--seconds", "1", "-o", tmp_path / "card.mp4")
+    result = run("generate", "a card", *clip, "--dry-run", "--json")
+    assert result.exit_code == 0, result.output
+    quote = json.loads(result.stdout)
+    seconds = sum(stage["seconds"] for stage in quote["breakdown"])
+    assert (quote["id"], quote["price"], quote["currency"]) == (None, None, "USD")
+    assert quote["cost"] == pytest.approx(seconds / 1000, abs=1e-4)
+    assert (quote["energy_wh"], quote["energy_method"]) == (pytest.approx(seconds, abs=0.05), "estimated")
+    assert not (tmp_path / "card.mp4").exists()
+    assert "estimated" in run("generate", "a card", *clip, "--dry-run").stdout

@@ -46,6 +46,7 @@ from hinode.jobs.library.lineage import Lineages
 from hinode.jobs.library.trash import Trash
 from hinode.jobs.pool_routes import PoolRoutes
 from hinode.jobs.project_queue import ProjectQueue
+from hinode.jobs.quoting import QuoteDesk
 from hinode.jobs.rights.consents import Consents
 from hinode.jobs.rights.copies import Copies
 from hinode.jobs.rights.takedowns import Takedowns
@@ -64,8 +65,9 @@ from hinode.jobs.tenants.sessions import Sessions
 from hinode.jobs.tenants.tenant import MANAGE, REVIEW, Identity
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.webhooks.endpoints import Endpoints
-from hinode.money.payments.stripe import Stripe
 from hinode.money.economics.server import Economics
+from hinode.money.meters.days import DailyMeters
+from hinode.money.payments.stripe import Stripe
 from hinode.money.pricing import Pricing
 from hinode.money.quotes import Quotes
 from hinode.money.wallet import Wallet
@@ -114,7 +116,8 @@ class Context:
         self.wallet = Wallet(database, clock, settings.home, stripe if settings.stripe_key else None)
         self.codes = Buckets()  # of attempts to redeem one, by project
         self.economics = Economics(database, settings.home, clock)
-        gate = Gate(database, clock, lambda: load(settings.policy))
+        self.meters = DailyMeters(database, clock)
+        gate = Gate(database, clock, lambda: load(settings.policy), meters=self.meters)
         pricing = Pricing(settings.home)
         self.store = Store(database, clock, settings.lease_seconds, pricing, gate)
         self.decisions = Decisions(database, clock)
@@ -159,6 +162,7 @@ class Context:
             settings, self.objects, self.outbound, registry_of(database), detector_of(database, key)
         )
         self.forecast = Forecast(database, self.objects, Quotes(settings, database, clock), clock)
+        self.quotes = QuoteDesk(self.forecast, pricing, settings.home, clock)
         self.admission = Admission(self.catalogue, self.inputs, PoolRoutes(settings, self.forecast))
         self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)
         self.marking = Marking(settings)

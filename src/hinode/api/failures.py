@@ -31,7 +31,9 @@ from hinode.money.books.entries import MissingPrice
 from hinode.money.budgets import OverBudget
 from hinode.money.free_use import UnreadableRules
 from hinode.money.ledger.holds import InsufficientCredit
+from hinode.money.offers import AboveMaximum, OfferRefused, UnknownQuote
 from hinode.money.payments.provider import ProviderError
+from hinode.money.pricing import PriceBookError
 from hinode.money.sales import NotForSale
 from hinode.records.database import DatabaseError
 from hinode.records.ids import is_id as is_id
@@ -183,6 +185,12 @@ def _of_ours(error: HinodeError) -> Refusal:
         return Refusal(429, str(error), code=error.code, type=RATE_LIMIT, headers=headers)
     if isinstance(error, InsufficientCredit | OverBudget):
         return Refusal(402, str(error), code=error.code, headers={"x-should-retry": "false"})
+    if isinstance(error, OfferRefused):
+        status = 404 if isinstance(error, UnknownQuote) else 402 if isinstance(error, AboveMaximum) else 409
+        headers = {"x-should-retry": "false"}
+        return Refusal(status, str(error), code=error.code, param=error.field, headers=headers)
+    if isinstance(error, PriceBookError):
+        return unavailable("the price book of this server cannot be read; whoever runs it can mend it")
     if isinstance(error, MissingPrice):
         log.error("a job was refused: %s", error)
         message = "this server has no price for the model and the size; whoever runs it can enter one"

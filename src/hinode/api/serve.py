@@ -23,6 +23,7 @@ from hinode.jobs.audit.anchoring import advance
 from hinode.jobs.capacity.ray.executor import RayExecutor
 from hinode.jobs.executors import LocalExecutor
 from hinode.jobs.files.checkpoints import part_digests
+from hinode.jobs.metering import DayTeller
 from hinode.jobs.periodic import PeriodicTask, PeriodicTasks
 from hinode.jobs.status.prober import Prober
 from hinode.jobs.store import Store
@@ -206,6 +207,8 @@ def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask
         PeriodicTask("advancing batches", 1.0, lambda: context.batches.advance(clock())),
         PeriodicTask("recording uses of keys", 5.0, context.tenants.record_uses),
         PeriodicTask("recording uses of sessions", 5.0, context.sessions.record_uses),
+        PeriodicTask("recording daily meters", 5.0, context.meters.flush),
+        PeriodicTask("telling daily meters", 600.0, DayTeller(database, clock).tell),
         PeriodicTask("failing jobs that no live worker can run", 30.0, context.store.give_up),
         PeriodicTask("checking the health of upstreams", PROBE_SECONDS, _prober(context.settings)),
         PeriodicTask("entering older videos in the library", 300.0, context.library.fill),

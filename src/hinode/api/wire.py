@@ -13,9 +13,11 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from hinode.api.catalogue import Model
+from hinode.jobs import metering
 from hinode.jobs.job import Job
 from hinode.jobs.states import Status
 from hinode.licensing import licences
+from hinode.money.amounts import MICRO
 from hinode.request import CONTEXT_VIDEO, GUIDE_VIDEO
 
 T = TypeVar("T")
@@ -128,6 +130,52 @@ class RenderDetails(Answer):
     losses: list[Loss] = Field([], description="Clips that other servers may have made in vain.")
 
 
+class StageUsage(Answer):
+    """What a stage used; null is unknown."""
+
+    seconds: float
+    cpu_seconds: float | None
+    gpu_seconds: float | None
+    energy_wh: float | None
+    energy_method: Literal["measured", "estimated", "none"]
+
+
+class VideoUsage(Answer):
+    """What a video used and what its project pays for it; null is unknown."""
+
+    price: float | None = Field(description="Agreed when it was accepted, in US dollars; null if it is free.")
+    charged: float | None = Field(description="Taken at its end, in US dollars.")
+    currency: Literal["USD"] = "USD"
+    gpu_seconds: float | None
+    cpu_seconds: float | None
+    energy_wh: float | None
+    energy_method: Literal["measured", "estimated", "none"] = Field(
+        description="measured: from counters of the hardware; estimated: from stated watts."
+    )
+    stages: dict[str, StageUsage]
+
+    @classmethod
+    def of_job(cls, job: Job) -> Self | None:
+        """The usage of a job; None if nothing is known."""
+        used = metering.read(job.provenance or {})
+        if used is None and job.price is None:
+            return None
+        stages = {} if used is None else used.stages
+        return cls(
+            price=_usd(job.price),
+            charged=_usd(job.charged),
+            gpu_seconds=None if used is None else used.total(lambda stage: stage.gpu_seconds),
+            cpu_seconds=None if used is None else used.total(lambda stage: stage.cpu_seconds),
+            energy_wh=None if used is None else used.total(lambda stage: stage.energy_wh),
+            energy_method="none" if used is None else used.energy_method,
+            stages={name: StageUsage(**dict(stage)) for name, stage in stages.items()},
+        )
+
+
+def _usd(amount: int | None) -> float | None:
+    return None if amount is None else amount / MICRO
+
+
 class Route(Answer):
     """A model that may make a video of a pool, and why it is at its position."""
 
@@ -204,6 +252,7 @@ class Video(Answer):
     batch_id: str | None
     routing: Routing | None = Field(description="Of a video whose model is a pool.")
     making: RenderDetails | None
+    usage: VideoUsage | None = Field(description="Of machines and money; null if nothing is known.")
 
     @classmethod
     def of_job(cls, job: Job, **values: Any) -> Self:
@@ -231,6 +280,7 @@ class Video(Answer):
             cancel_requested=job.cancel_requested_at is not None,
             routing=None if job.routing is None else Routing.model_validate(job.routing),
             making=None if job.provenance is None else _details(job.provenance),
+            usage=VideoUsage.of_job(job),
             **values,
         )
 
@@ -239,6 +289,7 @@ def _details(values: Mapping[str, Any]) -> RenderDetails:
     size = values.get("native_size")
     text = "x".join(map(str, size)) if isinstance(size, list | tuple) else size
     losses = [Loss.model_validate(loss) for loss in values.get("losses", ())]
+    values = {name: value for name, value in values.items() if name != metering.FIELD}
     return RenderDetails.model_construct(**{**values, "native_size": text, "losses": losses})
 
 

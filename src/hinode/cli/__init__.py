@@ -30,7 +30,7 @@ from hinode.cli import (
     users,
 )
 from hinode.cli.command import ClipCommand, Command, CommandGroup
-from hinode.cli.money import budgets, capacity, credits, economics, invoices, promos
+from hinode.cli.money import budgets, capacity, credits, economics, invoices, promos, usage
 from hinode.cli.trust import audit, authority, detect, rights, screening, verify
 from hinode.settings import thread_variables
 
@@ -91,6 +91,7 @@ GROUPS = {
         "credits": credits.credits,
         "invoices": invoices.invoices,
         "promos": promos.promos,
+        "usage": usage.usage,
     },
 }
 

@@ -17,7 +17,7 @@ from hinode.cli import options
 from hinode.cli.command import ClipContext
 from hinode.cli.controls import read_plan, with_controls
 from hinode.cli.options import ClipOptions
-from hinode.cli.quote import record_run
+from hinode.cli.quote import print_quote, record_run
 from hinode.request import FIRST_FRAME, LAST_FRAME, Request
 
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ def generate(
     path: options.SubjectPath = None,
     camera: options.Camera = None,
     plan: options.ScenePlan = None,
+    dry_run: Annotated[
+        bool,
+        options.output_option("--dry-run", help="Print what the clip takes and costs, and make nothing."),
+    ] = False,
 ) -> None:
     """Generate a clip from a text prompt.
 
@@ -78,7 +82,20 @@ def generate(
     )
     frames = {FIRST_FRAME: image, LAST_FRAME: last_image}
     with with_controls(request, ctx.clip, keyframe, fit, path, camera, character, frames) as controlled:
-        render(controlled, ctx.clip)
+        if dry_run:
+            _quote(controlled, ctx.clip)
+        else:
+            render(controlled, ctx.clip)
+
+
+def _quote(request: Request, clip: ClipOptions) -> None:
+    """Print the quote of a request; of a pool, that of the member which would be tried first."""
+    if clip.pool is not None:
+        from hinode.routing import record
+
+        member = record.current(_route(request, clip, clip.pool))
+        request = dataclasses.replace(request, engine=member["engine"], model=member["model"])
+    print_quote(request, clip.settings, prices=False, as_json=clip.as_json)
 
 
 def render(request: Request, clip: ClipOptions) -> None:

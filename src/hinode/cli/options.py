@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hinode.errors import BadInput, quote
 from hinode.request import Capabilities, MediaFile, Request, Size, parse_size
 from hinode.settings import Settings
 
@@ -230,3 +231,16 @@ class ClipOptions:
             profile=self.profile,
             steps=self.steps,
         )
+
+
+def read_day(field: str, text: str) -> float:
+    """When a day that a person wrote begins in UTC, in seconds since 1970; raises BadInput."""
+    from datetime import UTC, datetime
+
+    from hinode.money.books.entries import read_date
+
+    try:
+        day = read_date(text)
+    except ValueError:
+        raise BadInput(f"{field} is {quote(text)}", "give a date as 2026-11-29", field=field) from None
+    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import platform
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from hinode.cli import options
 from hinode.cli.options import ClipOptions
 from hinode.cli.table import print_table
-from hinode.request import Request
+from hinode.request import Request, parse_size
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,36 +56,68 @@ def quote(
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Predict how long `generate` will take on this machine, and what would be quicker.
+    """Predict how long `generate` will take on this machine, what it costs, and what would be quicker.
 
-    The times come from the runs in the database of HINODE_HOME, which a server and `generate` record. With
+    The price is that of `prices.yaml` in HINODE_HOME, and the cost that of this host in `costs.yaml`. The
+    times come from the runs in the database of HINODE_HOME, which a server and `generate` record. With
     fewer than three runs of the model and profile they are estimates, and the answer says so. No model is
     loaded and no server is asked.
     """
-    from hinode.money.quotes import Quotes
-
     clip = ClipOptions(size=size, fps=fps, engine=engine, model=model, profile=profile, steps=steps, seed=0)
     request = replace(clip.request(prompt), seconds=seconds)
-    settings = clip.settings
+    print_quote(request, clip.settings, prices=prices, as_json=as_json)
+
+
+def print_quote(request: Request, settings: Settings, *, prices: bool, as_json: bool) -> None:
+    """Print what a request takes and costs on this machine; nothing is made.
+
+    Args:
+        prices: whether to print list prices of other providers, too; JSON always has them.
+    """
+    from hinode import engines
+    from hinode.money.books import prices as books
+    from hinode.money.breakdown import itemise
+    from hinode.money.meters import usage
+    from hinode.money.meters.usage import Power
+    from hinode.money.pricing import Pricing
+    from hinode.money.quotes import Quotes
+
+    now, power, pricing = time.time(), None, Pricing(settings.home)
     with _database(settings) as database:
         if database is not None:
             database.upgrade()
         quoted = Quotes(settings, database).quote(request)
-    comparison = _compare(quoted, request, settings) if prices else None
-    if as_json:
-        values = {} if comparison is None else comparison.as_json()
-        print(json.dumps({**quoted.as_json(), **values}, ensure_ascii=False))
+        if database is not None:
+            with database.read() as connection:
+                power = usage.power(connection, quoted.model)
+    if power is None:
+        power = Power() if settings.watts is None else Power(settings.watts, "estimated")
+    comparison = books.compare(pricing.book(), quoted.model, request, datetime.fromtimestamp(now, UTC).date())
+    values = itemise(
+        quoted,
+        price=pricing.price_or_none(quoted.model, request.size, request.seconds, now),
+        price_of=lambda other: pricing.price_or_none(other.model, parse_size(other.size), other.seconds, now),
+        usd_per_hour=None if engines.is_external(request.engine) else _usd_per_hour(settings, now),
+        power=power,
+        comparison=comparison,
+    )
+    if as_json:  # only a server's quote has an id, because only there it can be accepted
+        print(json.dumps({"id": None, **values}, ensure_ascii=False))
         return
-    _print(quoted)
-    if comparison is not None:
+    _print(quoted, values)
+    if prices:
         _print_prices(comparison)
 
 
-def _compare(quoted: Quote, request: Request, settings: Settings) -> Comparison:
-    from hinode.money.books import prices
+def _usd_per_hour(settings: Settings, now: float) -> float | None:
+    """What an hour of this host costs by the operator's cost book; None if it does not say."""
+    from hinode.money.books import costs
+    from hinode.money.books.entries import MissingPrice
 
-    today = datetime.now(UTC).date()
-    return prices.compare(prices.own(settings.home), quoted.model, request, today)
+    today = datetime.fromtimestamp(now, UTC).date()
+    with suppress(MissingPrice):
+        return costs.own(settings.home).host(platform.node() or "localhost", today).usual
+    return None
 
 
 def _print_prices(comparison: Comparison) -> None:
@@ -140,7 +174,7 @@ def _database(settings: Settings) -> Iterator[Database | None]:
         database.close()
 
 
-def _print(quoted: Quote) -> None:
+def _print(quoted: Quote, values: Mapping[str, Any]) -> None:
     parts = ", ".join(f"{name} {_duration(seconds)}" for name, seconds in quoted.stages if seconds >= 0.05)
     rows = [("this", quoted.model, quoted.profile or "-", quoted.size, *_times(quoted.eta))]
     rows += [
@@ -149,6 +183,15 @@ def _print(quoted: Quote) -> None:
     ]
     print_table(("CLIP", "MODEL", "PROFILE", "SIZE", "USUALLY", "9 OF 10 WITHIN"), rows)
     print(f"{quoted.basis}: {parts}")
+    facts = []
+    if values["price"] is not None:
+        facts.append(f"price {values['price']:g} {values['currency']}")
+    if values["cost"] is not None:
+        facts.append(f"cost {values['cost']:g} {values['currency']}")
+    if values["energy_wh"] is not None:
+        facts.append(f"energy {values['energy_wh']:.3g} Wh, {values['energy_method']}")
+    if facts:
+        print("; ".join(facts))
 
 
 def _times(eta: Span) -> tuple[str, str]:

@@ -6,8 +6,8 @@ hold outlives its job.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -16,12 +16,14 @@ from hinode.jobs.job import Draft, Job
 from hinode.jobs.states import Status
 from hinode.jobs.tenants.tenant import is_session
 from hinode.jobs.webhooks import outbox
-from hinode.money import budgets
+from hinode.money import budgets, offers
 from hinode.money.budgets import Budget, Scope
 from hinode.money.ledger import accounts, holds
 from hinode.money.ledger.accounts import Account
+from hinode.money.offers import Terms
 from hinode.money.pricing import CURRENCY, Pricing
 from hinode.records.database import Database
+from hinode.records.prepared import Prepared
 from hinode.records.tables import projects, sessions
 
 SOFT_LIMIT = "budget.soft_limit_passed"
@@ -69,13 +71,59 @@ class Credit:
         return ProjectCredit(bool(billing), CURRENCY, [lot for lot in lots if lot.is_open(now)])
 
 
-def place_holds(
+@dataclass(frozen=True)
+class Charge:
+    """What a job is charged at its admission.
+
+    Attributes:
+        price: in micro-units; None if nothing is charged.
+        billing: whether the project pays it from its credit.
+        subjects: whom and what budgets are for.
+        limited: whether budgets apply.
+    """
+
+    price: int | None
+    billing: bool = False
+    subjects: Mapping[Scope, str] = field(default_factory=dict)
+    limited: bool = False
+
+    @property
+    def agreed(self) -> int | None:
+        """The price that the project pays; None if its clips are free."""
+        return self.price if self.billing else None
+
+
+def agree(
     connection: Connection,
     project: sa.RowMapping,
-    job_ids: Sequence[str],
     drafts: Sequence[Draft],
     pricing: Pricing | None,
     now: float,
+) -> list[Charge]:
+    """What each draft is charged; the terms of their requests are checked. Nothing is written.
+
+    Raises:
+        OfferRefused: the terms of a request do not hold.
+        MissingPrice: the operator's price book has no price for a model.
+        PriceBookError: the price book cannot be read.
+    """
+    billing = bool(project["billing"])
+    if pricing is None:  # of probes, which cost nobody anything
+        if billing:
+            raise RuntimeError("jobs of a billed project were submitted without a price book")
+        return [Charge(None) for _ in drafts]
+    charges = []
+    for draft in drafts:
+        subjects = _subjects(connection, project, draft)
+        limited = bool(budgets.applicable(connection, subjects))
+        price = pricing.price(draft.request, now, draft.priority.name) if billing or limited else None
+        charges.append(Charge(price, billing, subjects, limited))
+    _check_terms(connection, project["id"], drafts, charges, pricing, now)
+    return charges
+
+
+def place_holds(
+    connection: Connection, project_id: str, job_ids: Sequence[str], charges: Sequence[Charge], now: float
 ) -> None:
     """Charge the price of each new job to the budgets that apply to it, and hold it in the credit of a
     project whose clips are paid for.
@@ -83,45 +131,68 @@ def place_holds(
     Raises:
         InsufficientCredit: the project has less credit.
         OverBudget: a budget does not allow it.
-        MissingPrice: the operator's price book has no price for a model.
-        BadInput: the price book cannot be read.
     """
-    billing = bool(project["billing"])
-    if pricing is None:  # of probes, which cost nobody anything
-        if billing:
-            raise RuntimeError("jobs of a billed project were submitted without a price book")
-        return
-    for job_id, draft in zip(job_ids, drafts, strict=True):
-        subjects = _subjects(connection, project, draft)
-        limited = budgets.applicable(connection, subjects)
-        if not billing and not limited:
-            continue
-        price = pricing.price(draft.request, now)
-        if price and limited:
-            for budget in budgets.charge(connection, job_id, subjects, price, now):
-                _warn(connection, project["id"], budget, now)
-        if price and billing:
-            holds.place(connection, job_id, project["id"], price, CURRENCY, now, job_id=job_id)
+    for job_id, charge in zip(job_ids, charges, strict=True):
+        if charge.price and charge.limited:
+            for budget in budgets.charge(connection, job_id, charge.subjects, charge.price, now):
+                _warn(connection, project_id, budget, now)
+        if charge.price and charge.billing:
+            holds.place(connection, job_id, project_id, charge.price, CURRENCY, now, job_id=job_id)
 
 
-def settle_delivered(connection: Connection, job: Job, now: float) -> None:
-    """Capture the hold of a job whose clip was delivered."""
-    hold = holds.find(connection, job.id)
-    if hold is not None:
-        holds.capture(connection, job.id, hold.amount, now)
+def settle_delivered(connection: Connection, job: Job, now: float) -> int | None:
+    """Capture the hold of a job whose clip was delivered; returns what was captured in micro-units, or None
+    if the project does not pay for its clips."""
+    return _capture(connection, job, 100, now)
 
 
-def settle_ended(connection: Connection, job: Job, status: Status, now: float) -> None:
+def settle_ended(connection: Connection, job: Job, status: Status, now: float) -> int | None:
     """Release the hold of a job that ended without a clip, and give its budgets back what it did not cost.
 
     A job that its owner cancelled pays for the part that was made; what fails costs its owner nothing.
+    Returns the same as `settle_delivered`.
     """
     worked = job.progress if job.started_at is not None else 0
     share = worked if status is Status.CANCELLED else 0
-    hold = holds.find(connection, job.id)
-    if hold is not None:
-        holds.capture(connection, job.id, hold.amount * share // 100, now)
+    charged = _capture(connection, job, share, now)
     budgets.settle(connection, job.id, share, worked)
+    return charged
+
+
+_CHARGED = Prepared("UPDATE jobs SET charged = :charged WHERE id = :job")
+
+
+def _check_terms(
+    connection: Connection,
+    project_id: str,
+    drafts: Sequence[Draft],
+    charges: Sequence[Charge],
+    pricing: Pricing,
+    now: float,
+) -> None:
+    """Check the terms of each request among the drafts once."""
+    checked: set[Terms] = set()
+    for draft, charge in zip(drafts, charges, strict=True):
+        terms, request = draft.terms, draft.request
+        if terms is None or not terms.limited or terms in checked:
+            continue
+        checked.add(terms)
+        price = charge.price
+        if price is None:  # nothing is charged, but the client was told a price
+            name = f"{request.engine}/{request.model}"
+            price = pricing.price_or_none(name, request.size, request.seconds, now, draft.priority.name)
+        offers.check(connection, project_id, terms, None if price is None else terms.count * price, now)
+
+
+def _capture(connection: Connection, job: Job, share: int, now: float) -> int | None:
+    """Capture a share of the hold of a job in percent, and enter it in the job."""
+    hold = holds.find(connection, job.id)
+    if hold is None and job.price is None:
+        return None
+    # A price of nought needs no hold.
+    charged = 0 if hold is None else holds.capture(connection, job.id, hold.amount * share // 100, now)
+    _CHARGED.run(connection, job=job.id, charged=charged)
+    return charged
 
 
 def _subjects(connection: Connection, project: sa.RowMapping, draft: Draft) -> dict[Scope, str]:

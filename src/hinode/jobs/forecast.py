@@ -18,7 +18,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import HinodeError
-from hinode.jobs import ids
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Draft, Job
 from hinode.jobs.live_workers import LIVE_SECONDS, Engines, serves
@@ -178,24 +177,21 @@ class Forecast:
         with self.database.read() as connection:
             return count_rows(connection, states, jobs.c.engine == engine, jobs.c.model == model)
 
-    def quote(self, drafts: Sequence[Draft]) -> tuple[str, Quote]:
-        """The quote of jobs of one request, which are not submitted; it is kept under the id.
+    def quote(self, drafts: Sequence[Draft]) -> Quote:
+        """The times of jobs of one request, which are not submitted.
 
         Raises:
             HinodeError: as for `Quotes.predict`.
         """
-        now, draft = self.clock(), drafts[0]
+        draft = drafts[0]
         wait, slots = self.wait(draft.project_id, draft.priority, draft.request)
-        quote = self.quotes.quote(
+        return self.quotes.quote(
             self._with_paths(draft.request),
             model=draft.requested_model,
             n=len(drafts),
             slots=slots,
             queue_wait=wait,
         )
-        quote_id = ids.make("quote_", now)
-        self.quotes.keep(quote, quote_id, draft.project_id, draft.request_hash or "")
-        return quote_id, quote
 
     def _play(
         self, now: float, newcomers: Sequence[Waiting]

@@ -8,6 +8,8 @@ from typing import Any
 
 from hinode.errors import HinodeError
 from hinode.jobs.states import FINAL, Priority, Status
+from hinode.money.meters.usage import Totals
+from hinode.money.offers import Terms
 from hinode.request import MediaFile, Request
 
 
@@ -72,6 +74,7 @@ class Draft:
         batch_id: batch that it is a line of, or None.
         request_hash: digest of the request in normal form, by which a retry is recognised.
         routing: the routes of a job of a pool, see `routing.record`, or None.
+        terms: what the request says about its price, or None if it can say nothing.
     """
 
     project_id: str
@@ -86,6 +89,7 @@ class Draft:
     batch_id: str | None = None
     request_hash: str | None = None
     routing: Mapping[str, Any] | None = None
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,8 @@ class Job:
     batch_id: str | None
     routing: Mapping[str, Any] | None
     trace: str | None
+    price: int | None
+    charged: int | None
 
     @property
     def final(self) -> bool:
@@ -206,9 +212,11 @@ class Counts:
         workers: workers that were seen lately.
         deliveries: webhook deliveries that are pending.
         oldest_queued: when the job that waits longest was queued, or None.
+        usage: what jobs and projects have used.
     """
 
     jobs: Mapping[tuple[Status, Priority], int]
     workers: int
     deliveries: int
     oldest_queued: float | None
+    usage: Totals

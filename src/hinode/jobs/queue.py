@@ -16,6 +16,7 @@ from hinode.engines import is_external
 from hinode.jobs.job import Counts, Lease
 from hinode.jobs.schedule import POLICY, Lane, Policy, Tenant, attained, choose, should_preempt
 from hinode.jobs.states import Priority, Status
+from hinode.money.meters import usage
 from hinode.records.prepared import Prepared
 from hinode.records.rows import count_rows
 from hinode.records.tables import deliveries, jobs, workers
@@ -177,4 +178,5 @@ def counts(connection: Connection, live_since: float) -> Counts:
         workers=count_rows(connection, workers.c.stopped_at.is_(None), workers.c.last_seen_at > live_since),
         deliveries=count_rows(connection, deliveries.c.status == "pending"),
         oldest_queued=connection.scalar(oldest),
+        usage=usage.totals(connection),
     )

@@ -94,6 +94,7 @@ class Store(Upkeep):
             BadInput: the idempotency key was used for another request, or the project is local-only and a
                 model is a provider's.
             OverQuota: the project's limits do not allow it at present.
+            OfferRefused: the quote that a request accepts does not hold, or its price is above its maximum.
             InsufficientCredit: the project pays for its clips and has less credit than they cost.
             OverBudget: a budget of the project, of its owner or of the model does not allow it.
             NotFree: the project does not pay, and the policy of free use does not allow it.

@@ -59,13 +59,17 @@ def accept(
     _check_quota(connection, project, drafts, now)
     if pricing is not None and not project["billing"]:
         drafts = free_use.admit(connection, project, drafts, pricing.free_use(), now)
-    rows = [new_row(draft, now, retry_count) for draft in drafts]
+    charges = billing.agree(connection, project, drafts, pricing, now)
+    rows = [
+        new_row(draft, now, retry_count) | {"price": charge.agreed}
+        for draft, charge in zip(drafts, charges, strict=True)
+    ]
     job_ids = sorted(row["id"] for row in rows)  # ids of one instant are in no order
     for row, job_id in zip(rows, job_ids, strict=True):
         row["id"] = job_id
     consents_of = [_consents(connection, draft, now) for draft in drafts]
     connection.execute(jobs.insert(), rows)
-    billing.place_holds(connection, project, job_ids, drafts, pricing, now)
+    billing.place_holds(connection, project_id, job_ids, charges, now)
     for job_id, consent_ids in zip(job_ids, consents_of, strict=True):
         consents.enter_uses(connection, job_id, consent_ids)
     inputs = [

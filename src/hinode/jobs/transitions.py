@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.background import backoff
-from hinode.jobs import billing
+from hinode.jobs import billing, metering
 from hinode.jobs.job import Job, Lease, LeaseLost
 from hinode.jobs.rows import read_job
 from hinode.jobs.schedule import POLICY, Tenant, attained
@@ -172,11 +172,13 @@ def complete(
     job = lease.job
     spent = _settle(connection, job, Outcome.COMPLETED, now)
     until = None if _has_no_expiry(connection, job) else expires_at
-    values = {"now": now, "until": until, "provenance": dict(provenance), "spent": spent}
+    used, account = metering.separate(provenance)
+    values = {"now": now, "until": until, "provenance": account, "spent": spent}
     _write(_FINISH, connection, job, **values)
     for role, file in files.items():
         _ARTIFACT.run(connection, **artifact_row(job.id, role, file))
-    billing.settle_delivered(connection, job, now)
+    charged = billing.settle_delivered(connection, job, now)
+    metering.enter(connection, job, Status.COMPLETED, now, charged=charged, used=used, files=files.values())
     _emit_end(connection, job, "video.completed", now)
 
 
@@ -203,7 +205,8 @@ def end(connection: Connection, job: Job, status: Status, now: float, code: str,
     values = {"old_status": job.status.value, "new_status": status.value, "code": code, "message": message}
     if not _END.run(connection, job=job.id, now=now, **values):
         raise RuntimeError(f"video {job.id} is not {job.status.value} any more")
-    billing.settle_ended(connection, job, status, now)
+    charged = billing.settle_ended(connection, job, status, now)
+    metering.enter(connection, job, status, now, charged=charged)
     _emit_end(connection, job, "video.failed", now)
 
 

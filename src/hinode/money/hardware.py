@@ -16,11 +16,17 @@ def hardware(settings: Settings) -> str:
 
     Torch is asked only if it is loaded: a run that did not need it ran on the processor.
     """
-    torch = sys.modules.get("torch")
-    if torch is not None and not (settings.device or "").startswith("cpu") and torch.cuda.is_available():
-        return str(torch.cuda.get_device_name(settings.device))[:200]
+    if ran_on_gpu(settings):
+        return str(sys.modules["torch"].cuda.get_device_name(settings.device))[:200]
     threads = settings.threads or int(os.environ.get("OMP_NUM_THREADS") or 0) or os.cpu_count() or 1
     return f"{_processor()[:180]}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def ran_on_gpu(settings: Settings) -> bool:
+    """Whether the runs of this process were on a GPU; see `hardware`."""
+    torch = sys.modules.get("torch")
+    on_cpu = torch is None or (settings.device or "").startswith("cpu")
+    return not on_cpu and bool(torch.cuda.is_available())  # type: ignore[union-attr]
 
 
 def has_gpu(settings: Settings) -> bool:

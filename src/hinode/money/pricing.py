@@ -7,14 +7,22 @@ from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 
+from hinode.errors import BadInput, HinodeError
 from hinode.money import free_use
 from hinode.money.amounts import check_amount, round_amount
-from hinode.money.books.entries import missing
+from hinode.money.books.entries import MissingPrice, missing
 from hinode.money.books.prices import FILE, PriceBook, own
-from hinode.request import Request
+from hinode.request import Request, Size
 
 CURRENCY = "USD"
 """Of the price book."""
+
+
+class PriceBookError(HinodeError):
+    """The operator's price book cannot be read, so nothing that has a price is accepted."""
+
+    code = "price_book"
+    exit_code = 2
 
 
 class Pricing:
@@ -28,34 +36,54 @@ class Pricing:
         self._state: tuple[int, int] | None = None
         self._book: PriceBook | None = None
 
-    def price(self, request: Request, now: float) -> int:
+    def price(self, request: Request, now: float, priority: str = "interactive") -> int:
         """The price of a clip, from the rate that holds at `now` (seconds since 1970); 0 only where the
         book says 0.
 
+        Args:
+            priority: class of work, in any case, for which the book may have a factor.
+
         Raises:
             MissingPrice: the book has no price for the model, or none for this size.
-            BadInput: the book cannot be read, or an entry is wrong.
+            PriceBookError: the book cannot be read, or an entry is wrong.
         """
-        return price(self._current(), request, datetime.fromtimestamp(now, UTC).date())
+        name, today = f"{request.engine}/{request.model}", datetime.fromtimestamp(now, UTC).date()
+        return price(self.book(), name, request.size, request.seconds, today, priority.lower())
 
     def free_use(self) -> free_use.FreeUse:
         """The policy of free use; raises UnreadableRules if it cannot be read."""
         return free_use.load(self._home)
 
-    def _current(self) -> PriceBook:
+    def price_or_none(
+        self, name: str, size: Size, seconds: float, now: float, priority: str = "interactive"
+    ) -> int | None:
+        """The same for a clip of "engine/model"; None where the book has no price."""
+        today = datetime.fromtimestamp(now, UTC).date()
+        try:
+            return price(self.book(), name, size, seconds, today, priority.lower())
+        except MissingPrice:
+            return None
+
+    def book(self) -> PriceBook:
+        """The present price book; raises PriceBookError if it cannot be read."""
         path = self._home / FILE
         state = (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else (0, 0)
         with self._lock:
             if self._book is None or state != self._state:
-                self._book, self._state = own(self._home), state
+                try:
+                    self._book, self._state = own(self._home), state
+                except BadInput as error:  # which is no fault of the request
+                    raise PriceBookError(error.message, error.remedy) from error
             return self._book
 
 
-def price(book: PriceBook, request: Request, on: date) -> int:
+def price(
+    book: PriceBook, name: str, size: Size, seconds: float, on: date, priority: str = "interactive"
+) -> int:
     """The price of a clip in micro-units, rounded once; see `Pricing.price` for errors."""
-    name = f"{request.engine}/{request.model}"
-    rate = book.find(name, on).per_second(request.size)
+    rate = book.find(name, on).per_second(size)
     if rate is None:
-        raise missing(f"{name} in {request.size[0]}x{request.size[1]}", book.where)
+        raise missing(f"{name} in {size[0]}x{size[1]}", book.where)
     # By way of text, because the book says 0.1 and not the float next to it.
-    return check_amount(round_amount(Fraction(str(rate)) * Fraction(str(request.seconds))), "price")
+    exact = Fraction(str(rate)) * Fraction(str(seconds)) * Fraction(str(book.factors.get(priority, 1.0)))
+    return check_amount(round_amount(exact), "price")

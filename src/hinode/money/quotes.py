@@ -18,18 +18,15 @@ from hinode.errors import HinodeError
 from hinode.money import runs
 from hinode.money.fresh import Fresh
 from hinode.money.hardware import hardware, has_gpu
+from hinode.money.offers import VALID_SECONDS
 from hinode.money.predict import Prediction, Predictor, Run, Span, Work, fit
 from hinode.money.runs import Kind, Measured
 from hinode.money.stages import in_order, remaining_seconds
 from hinode.records.database import Database
-from hinode.records.tables import quotes
 from hinode.registry.profiles import STANDARD
 from hinode.request import Capabilities, Request
 from hinode.settings import Settings
 
-VALID_SECONDS = 600.0
-KEEP_SECONDS = 86_400.0
-"""Quotes are forgotten so long after they were valid."""
 MODEL_SECONDS = 60.0
 """For so long the work of a request and the list of models are remembered."""
 NO_ALTERNATIVES = ("testcard",)
@@ -60,6 +57,7 @@ class Quote:
         eta: seconds from the start of the first take to the last file.
         queue_wait: seconds before that start.
         stages: seconds of each stage of all takes, in the order of the work; their sum is the p50 of `eta`.
+        work: the same, of takes one after another: what machines spend on them.
         basis: "measured" if runs of the same kind were, else "estimated".
         alternatives: the quickest first.
         valid_until: seconds since 1970.
@@ -77,11 +75,13 @@ class Quote:
     basis: str
     alternatives: Sequence[Alternative]
     valid_until: float
+    work: Sequence[tuple[str, float]] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """The quote in plain JSON values."""
+        """The quote in plain JSON values, without `work`."""
         stages = [{"name": name, "seconds": seconds} for name, seconds in self.stages]
         values = dataclasses.asdict(self) | {"stages": stages, "valid_until": int(self.valid_until)}
+        del values["work"]
         return {"object": "video.quote", **values}
 
 
@@ -170,22 +170,8 @@ class Quotes:
             basis="measured" if prediction.measured else "estimated",
             alternatives=sorted(alternatives, key=lambda other: (other.eta.p50, other.label)),
             valid_until=self.clock() + VALID_SECONDS,
+            work=[(name, n * value) for name, value in in_order(prediction.stages)],
         )
-
-    def keep(self, quote: Quote, quote_id: str, project_id: str, request_hash: str) -> None:
-        """Keep a quote that was given to a project, and forget old ones.
-
-        Args:
-            request_hash: that of the jobs of the same request.
-        """
-        if self.database is None:
-            return
-        now = self.clock()
-        row = {"id": quote_id, "project_id": project_id, "request_hash": request_hash}
-        times = {"created_at": now, "valid_until": quote.valid_until}
-        with self.database.write() as connection:
-            connection.execute(quotes.delete().where(quotes.c.valid_until < now - KEEP_SECONDS))
-            connection.execute(quotes.insert(), {**row, **times, "quote": quote.as_json()})
 
     def _work(self, request: Request) -> tuple[Capabilities, str, Work]:
         """The model that a request is for, the profile and the work."""

@@ -188,10 +188,7 @@ class Database:
             return 0.0
         with self.read() as connection:
             before = time.time()
-            now = float(
-                connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one()
-            )
-            return now - (before + time.time()) / 2
+            return clock_of(connection, before) - (before + time.time()) / 2
 
     def close(self) -> None:
         """Close every connection."""
@@ -204,6 +201,13 @@ class Database:
         reason = " ".join(str(error).split())[:300]
         remedy = "free some space on its disk" if reason.endswith("full") else "check that it is running"
         return DatabaseError(f"the database {where} cannot be used: {reason}", remedy)
+
+
+def clock_of(connection: Connection, now: float) -> float:
+    """Seconds since 1970 by the clock of a database that has one; SQLite has not, and gets `now`."""
+    if connection.dialect.name == "sqlite":
+        return now
+    return float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())").scalar_one())
 
 
 def parse(url: str) -> URL:

@@ -6,6 +6,7 @@ import pytest
 
 from hinode.api.middleware.metrics import MAX_AGE_SECONDS, JobCounts
 from hinode.jobs.job import Counts
+from hinode.money.meters.usage import Totals
 from tests.api.conftest import Clock, Server
 
 
@@ -32,7 +33,7 @@ def test_jobs_are_counted_every_few_seconds_at_most(
     def counts() -> Counts:
         nonlocal counted
         counted += 1
-        return Counts({}, counted, 0, None)
+        return Counts({}, counted, 0, None, Totals())
 
     monkeypatch.setattr(store, "counts", counts)
     for _ in range(5):

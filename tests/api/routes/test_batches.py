@@ -238,3 +238,29 @@ def test_malformed_ids(server: Server, check_error: CheckError) -> None:
     for name in ("batch_none", "%00", "x" * 99):
         check_error(server.client.get(f"/v1/batches/{name}"), 404, "batch_id")
         check_error(server.client.post(f"/v1/batches/{name}/cancel"), 404, "batch_id")
+
+
+def test_a_line_has_terms_of_its_own(server: Server, client: OpenAI) -> None:
+    entry = "name: testcard/testcard, provider: us, mark: own, source: ours, date: 2026-11"
+    prices = (
+        f'version: 2026-11\nprices: [{{{entry}, usd_per_second: {{"720": 0.1}}}}]\nfactors: {{batch: 0.5}}\n'
+    )
+    book = server.context.settings.home / "prices.yaml"
+    book.write_text(prices)
+    asked = {"prompt": "a red kite", "size": "64x36", "seconds": "1", "priority": "batch"}
+    quote = server.client.post("/v1/videos/quote", json=asked).json()
+    terms = {"quote_id": quote["id"], "max_cost": 0.05}
+    batch = create(
+        client, line("one", **terms), line("two", **terms, seconds="2"), line("three", max_cost=0.01)
+    )
+    for _ in range(4):  # a line that was refused ends the turn
+        advance(server)
+    counts = client.batches.retrieve(batch.id).request_counts
+    assert counts is not None
+    assert counts.to_dict() == {"total": 3, "completed": 0, "failed": 2}
+    server.run_jobs()
+    advance(server)
+    batch = client.batches.retrieve(batch.id)
+    errors = [row["response"]["body"]["error"]["code"] for row in results(client, batch.error_file_id)]
+    assert errors == ["quote_mismatch", "price_above_maximum"]
+    book.unlink()

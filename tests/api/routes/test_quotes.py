@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,3 +161,128 @@ def test_another_project_has_no_quote_of_this_ones_videos(server: Server) -> Non
     body = {"operation": "extend", "prompt": "on", "video": video, "seconds": 1}
     response = server.client.post("/v1/videos/quote", json=body, headers=server.other_project())
     assert response.status_code == 404
+
+
+OWN = """
+version: 2026-11-30
+prices:
+  - name: testcard/testcard
+    provider: us
+    usd_per_second: {"720": 0.1}
+    source: own price list
+    mark: own
+    date: 2026-11-01
+factors: {batch: 0.5}
+"""
+COSTS = """
+version: 2026-11-30
+hardware:
+  - hardware: own-machine
+    usd_per_hour: 3.6
+    hosts: ["*"]
+    source: own books
+    date: 2026-11-01
+"""
+
+
+@pytest.fixture
+def books(server: Server) -> Iterator[Path]:
+    """The home of the server, with books of prices and costs for this test."""
+    home = server.context.settings.home
+    (home / "prices.yaml").write_text(OWN)
+    (home / "costs.yaml").write_text(COSTS)
+    yield home
+    (home / "prices.yaml").unlink()
+    (home / "costs.yaml").unlink()
+
+
+def test_a_quote_is_an_offer_with_its_price(server: Server, books: Path) -> None:
+    server.render()  # by a worker that is live from now on
+    body = {**PROMPT, "n": 2}
+    quote = ask(server, **body)
+    assert (quote["price"], quote["currency"]) == (0.2, "USD")
+    work = sum(stage["seconds"] for stage in quote["breakdown"])
+    assert quote["cost"] == pytest.approx(work / 1000, abs=1e-4)
+    assert (quote["energy_wh"], quote["energy_method"]) == (None, "none")
+    halves = [other["price"] for other in quote["alternatives"] if other["model"] == "native/book"]
+    assert set(halves) <= {None}
+    offer = next(offer for offer in quote["offers"] if offer["name"] == "veo-3.1-lite")
+    assert (offer["usd"], offer["mark"], offer["date"]) == (0.1, "second-hand", "2026-11")
+    assert any("days ago" in note for note in quote["price_notes"])  # the clock of the tests is of 2027
+    accepted = server.create(**body, quote_id=quote["id"], max_cost=0.2)
+    assert len(accepted["videos"]) == 2
+    assert ask(server, **body, priority="batch")["price"] == 0.1
+
+
+@pytest.mark.usefixtures("books")
+@pytest.mark.parametrize(
+    ("terms", "status", "code", "param"),
+    [
+        ({"seconds": 2}, 409, "quote_mismatch", "quote_id"),
+        ({"profile": "draft", "model": "native/book"}, 409, "quote_mismatch", "quote_id"),
+        ({"quote_id": "quote_of_nobody"}, 404, "quote_not_found", "quote_id"),
+        ({"max_cost": 0.09}, 402, "price_above_maximum", "max_cost"),
+        ({"max_cost": -1}, 400, "bad_input", "max_cost"),
+    ],
+)
+def test_terms_that_do_not_hold_are_refused(
+    server: Server, terms: dict[str, Any], status: int, code: str, param: str
+) -> None:
+    quote = ask(server, **PROMPT)
+    response = server.client.post("/v1/videos", json={**PROMPT, "quote_id": quote["id"], **terms})
+    error = response.json()["error"]
+    assert (response.status_code, error["code"], error["param"]) == (status, code, param)
+    assert server.client.get("/v1/videos").json()["data"] == []
+
+
+def test_a_price_book_that_cannot_be_read_refuses_and_names_no_path(server: Server, books: Path) -> None:
+    (books / "prices.yaml").write_text("version: 2026-11-30\nprices: []\n")
+    (note,) = ask(server, **PROMPT)["price_notes"][:1]
+    assert "enter one in prices.yaml of this server" in note
+    (books / "prices.yaml").write_text("prices: none\n")
+    for address in ("/v1/videos/quote", "/v1/videos"):
+        response = server.client.post(address, json={**PROMPT, "max_cost": 1})
+        assert (response.status_code, response.json()["error"]["code"]) == (503, "unavailable")
+        assert str(server.context.settings.home) not in response.text
+
+
+@pytest.mark.usefixtures("books")
+def test_every_door_knows_the_terms(server: Server) -> None:
+    video = server.render(seconds="2")["id"]
+    quote = ask(server, operation="remix", prompt="at night", video=video)
+    remix = f"/v1/videos/{video}/remix"
+    other = server.client.post(remix, json={"prompt": "at noon", "quote_id": quote["id"]})
+    assert other.json()["error"]["code"] == "quote_mismatch"
+    made = server.client.post(remix, json={"prompt": "at night", "quote_id": quote["id"]})
+    assert made.status_code == 200, made.text
+    plain = {"prompt": "at night", "max_cost": 0.01}
+    for address, body in (
+        ("edits", {**plain, "video": video}),
+        ("extensions", {**plain, "video": video, "seconds": 1}),
+        ("loops", {"video": video, "max_cost": 0.01}),
+        ("storyboards", {"max_cost": 0.01, "shots": [{"prompt": "a kite", "seconds": 1}]}),
+        (f"{video}/reframe", {"size": "36x64", "fit": "crop", "max_cost": 0.01}),
+    ):
+        response = server.client.post(f"/v1/videos/{address}", json=body)
+        assert (response.status_code, response.json()["error"]["code"]) == (402, "price_above_maximum"), (
+            address
+        )
+    assert server.client.post("/v1/videos/quote", json={**PROMPT, "max_cost": 0.01}).status_code == 402
+    assert server.client.post("/v1/videos/quote", json={**PROMPT, "quote_id": "q"}).status_code == 400
+
+
+def test_a_video_says_what_it_used(server: Server) -> None:
+    used = server.render()["usage"]
+    assert (used["price"], used["charged"], used["currency"]) == (None, None, "USD")
+    assert used["cpu_seconds"] > 0
+    assert used["gpu_seconds"] == 0
+    assert {"sample", "encode", "store"} <= used["stages"].keys()
+    # What cannot be measured here is unknown.
+    assert used["energy_method"] in ("measured", "none")
+    assert (used["energy_wh"] is None) == (used["energy_method"] == "none")
+    video = server.client.get("/v1/videos").json()["data"][0]["id"]
+    size = len(server.client.get(f"/v1/videos/{video}/content").content)
+    server.context.meters.flush()
+    lines = server.client.get("/metrics").text.splitlines()
+    served = next(line for line in lines if line.startswith("hinode_usage_served_bytes_total"))
+    assert float(served.split()[-1]) >= size

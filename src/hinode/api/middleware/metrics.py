@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -19,6 +19,8 @@ from hinode.errors import ModelError
 from hinode.jobs.job import Counts
 from hinode.jobs.states import Priority, Status
 from hinode.jobs.store import Store
+from hinode.money.meters.days import Kind
+from hinode.money.meters.usage import Totals
 from hinode.records.hints import HintListener
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -80,6 +82,7 @@ class Metrics(Collector):
         if self.hints is not None:
             text = "Whether hints of changes arrive from other processes: 1, or 0 if changes are polled for."
             yield GaugeMetricFamily("hinode_hints_arrive", text, float(self.hints.is_proven))
+        yield from _of_usage(counts.usage)
         now = self.job_counts.store.clock()
         wait = max(0.0, now - (now if counts.oldest_queued is None else counts.oldest_queued))
         text = "Time in the queue of the job that has waited longest."
@@ -117,6 +120,22 @@ class Metrics(Collector):
                 drained.add_metric((server.name,), server.drained_at is not None)
         yield burns
         yield drained
+
+
+def _of_usage(totals: Totals) -> Iterable[Metric]:
+    for name, text, value in (
+        ("hinode_usage_gpu_seconds", "Seconds of GPUs that delivered clips took.", totals.gpu_seconds),
+        ("hinode_usage_cpu_seconds", "Seconds of processors that delivered clips took.", totals.cpu_seconds),
+        ("hinode_usage_stored_bytes", "Bytes of the files of clips, as written.", totals.stored_bytes),
+        ("hinode_usage_served_bytes", "Bytes of files sent to projects.", totals.days.get(Kind.SERVED, 0)),
+        ("hinode_usage_screening_calls", "Requests that were screened.", totals.days.get(Kind.SCREENED, 0)),
+    ):
+        yield CounterMetricFamily(name, text, value)
+    text = "Watt hours that clips took, as far as they are known, by where the figure comes from."
+    energy = CounterMetricFamily("hinode_usage_energy_watt_hours", text, labels=("method",))
+    for method, watt_hours in totals.energy_wh.items():
+        energy.add_metric((method,), watt_hours)
+    yield energy
 
 
 class JobCounts:

@@ -32,6 +32,8 @@ from hinode.jobs.states import Priority
 from hinode.jobs.store import Store
 from hinode.media.timeline import frame_rate
 from hinode.media.video import check_size
+from hinode.money import offers
+from hinode.money.quotes import profile_of
 from hinode.request import (
     FROM_ONE,
     MASK,
@@ -198,6 +200,7 @@ class Drafter:
         facts = request.identity() | {"seed": body.seed, "n": body.n, "model": model.name}
         facts |= {"source": source_id, "priority": priority}
         facts.pop("engine", None)
+        terms = self._terms(request)
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         routing = None
         if model.pool is not None:
@@ -218,9 +221,25 @@ class Drafter:
                 parents=self._parents,
                 request_hash=digest,
                 routing=routing,
+                terms=terms,
             )
             for index in range(body.n)
         ]
+
+    def _terms(self, request: Request) -> offers.Terms:
+        """What the body says about the price of a request, whose defaults are resolved."""
+        body, model = self.body, self.model
+        capabilities = model.engine_capabilities
+        resolved = dataclasses.replace(
+            request,
+            engine="" if model.pool else model.engine,  # a pool may take another member
+            model=model.name if model.pool else capabilities.model,
+            profile=profile_of(request, capabilities),
+            fps=request.fps or capabilities.native_fps[0],
+        )
+        facts = {"seed": body.seed, "n": body.n, "priority": body.priority}
+        cost = None if body.max_cost is None else offers.micro_units(body.max_cost)
+        return offers.Terms(offers.digest_of(resolved, facts), body.n, body.quote_id, cost)
 
     def source_drafts(self, request: Request) -> list[Draft]:
         """Check a request for a video from nothing but source videos, and draft its jobs."""

@@ -26,7 +26,7 @@ class BatchWire:
         Raises:
             HinodeError: the line is wrong.
         """
-        request = parse(CreateVideo, body)
+        request = parse(CreateVideo, body).model_copy(update={"priority": "batch"})
         if request.n != 1:
             raise BadInput(f"the line asks for {request.n} videos", "write a line for each video", field="n")
         return create(self.admission, request, Owner(project_id, key_id))[0]

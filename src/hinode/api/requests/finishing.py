@@ -35,6 +35,7 @@ def finish(admission: Admission, body: FinishVideo, owner: Owner, job: Job) -> l
     request = dataclasses.replace(read_request(job.request), profile=body.profile, steps=None)
     source = SourceVideo(MediaFile("", "", 0, request.size, job.seconds, prompt=request.prompt), job)
     values = {"model": _model(admission, job), "seed": request.seed, "profile": body.profile}
+    values["max_cost"] = body.max_cost
     drafter = Drafter(admission, parse(VideoRequest, values), owner, source)
     # A remix and an edit are as long as their source; how long that of an extension is is not known here.
     seconds = job.seconds if request.operation in ("remix", "edit") else None

@@ -44,9 +44,24 @@ def _from_json(value: Any) -> Any:
         return value
 
 
-class VideoRequest(Input):
+class Limited(Input):
+    """A request whose price has a limit."""
+
+    max_cost: Annotated[float, Field(ge=0, le=1e9), NUMBER] | None = Field(
+        None,
+        description="The most that all videos of the request may cost, in US dollars; above it the request "
+        "is refused.",
+    )
+
+
+class VideoRequest(Limited):
     """The fields of every request for videos."""
 
+    quote_id: Annotated[str, Field(max_length=64)] | None = Field(
+        None,
+        description="A quote of POST /v1/videos/quote for this request. It is refused if the quote has "
+        "expired, is for another request, or if the price has changed.",
+    )
     model: str | None = Field(
         None,
         description="GET /v1/models lists them; by default that of the source video, else sora-2.",
@@ -220,7 +235,7 @@ class RecutVideo(_Span):
     after: Moment = Field(0.0, description="Seconds to render after it.")
 
 
-class FinishVideo(Input):
+class FinishVideo(Limited):
     """A draft made again, better."""
 
     profile: str = Field(

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from hinode.api.requests.admission import Admission, Drafter, Owner, with_descriptions, with_files
 from hinode.api.requests.inputs import MP4, PNG
-from hinode.api.requests.models import MAX_VIDEOS, VideoRequest
+from hinode.api.requests.models import MAX_VIDEOS, Limited, VideoRequest
 from hinode.api.requests.values import ImageReference, VideoReference
 from hinode.directing import camera, operations
 from hinode.directing.films import continuity
@@ -24,7 +24,7 @@ from hinode.jobs.job import Draft
 from hinode.jobs.storyboards.document import Document, DocumentReference, DocumentShot
 from hinode.jobs.storyboards.files import to_script
 from hinode.jobs.storyboards.storyboards import Storyboard, find_shot
-from hinode.parsing import INTEGER, Input, parse
+from hinode.parsing import INTEGER, parse
 from hinode.request import (
     CHARACTER,
     FIRST_FRAME,
@@ -43,7 +43,7 @@ ROLES = {"first_frame": FIRST_FRAME, "last_frame": LAST_FRAME, "keyframe": KEYFR
 Priority = Literal["preview", "interactive", "batch"]
 
 
-class RenderShot(Input):
+class RenderShot(Limited):
     """How a shot is rendered."""
 
     takes: Annotated[int, Field(ge=1, le=MAX_VIDEOS), INTEGER] = Field(1, description="How many videos.")
@@ -55,7 +55,7 @@ class RenderShot(Input):
     priority: Priority = "interactive"
 
 
-class MakeFilm(Input):
+class MakeFilm(Limited):
     """How a film of the shots is made."""
 
     profile: str | None = Field(None, description="Of the transitions that are drawn.")
@@ -84,6 +84,7 @@ def render_shot(
         model=body.model or document.model,
         profile=body.profile or document.profile,
         priority=body.priority,
+        max_cost=body.max_cost,
     )
     before = _shot_before(document, index)
     drafter.continues = (before.video_id,) if before and before.video_id else ()
@@ -214,6 +215,7 @@ def film(admission: Admission, body: MakeFilm, owner: Owner, board: Storyboard) 
         model=document.model,
         profile=(body.profile or document.profile) if has_blends else None,
         priority=body.priority,
+        max_cost=body.max_cost,
     )
     segments = tuple(_segments(drafter, document))
     if not has_blends and "storyboard" not in drafter.model.capabilities.operations:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,7 @@ import typer
 
 from hinode.cli import options
 from hinode.cli.table import print_table
-from hinode.errors import BadInput, quote
+from hinode.errors import BadInput
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ def economics(
                 raise BadInput(f"{name} is there beside a scenario", "leave one of them out", field=name)
         _simulate(scenario, seed, chart, as_json)
         return
-    end = time.time() if until is None else _moment("until", until)
-    start = end - DEFAULT_DAYS * DAY if since is None else _moment("since", since)
+    end = time.time() if until is None else options.read_day("until", until)
+    start = end - DEFAULT_DAYS * DAY if since is None else options.read_day("since", since)
     if start >= end:
         raise BadInput("since is not before until", "give an earlier day", field="since")
     _books(start, end, revenue, chart, as_json)
@@ -118,16 +119,6 @@ def _write(path: Path, text: str) -> None:
 
     with replace_file(path) as part:
         part.write_text(text, encoding="utf-8")
-
-
-def _moment(field: str, text: str) -> float:
-    from hinode.money.books.entries import read_date
-
-    try:
-        day = read_date(text)
-    except ValueError:
-        raise BadInput(f"{field} is {quote(text)}", "give a date as 2026-11-29", field=field) from None
-    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
 
 
 def _print_study(study: Study) -> None:

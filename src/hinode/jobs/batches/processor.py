@@ -32,6 +32,7 @@ from hinode.jobs.webhooks import outbox
 from hinode.money.books.entries import MissingPrice
 from hinode.money.budgets import OverBudget
 from hinode.money.ledger.holds import InsufficientCredit
+from hinode.money.offers import OfferRefused
 from hinode.records.database import DatabaseError
 from hinode.records.rows import count_rows, only_row
 from hinode.records.tables import batch_lines, batches, jobs
@@ -230,7 +231,7 @@ class BatchProcessor:
                 return len(chunk)
             except OverQuota:
                 chunk = chunk[: len(chunk) // 2]
-            except (InsufficientCredit, OverBudget, MissingPrice) as error:
+            except (InsufficientCredit, OverBudget, MissingPrice, OfferRefused) as error:
                 # Half of them may be paid for; a line that cannot be is refused, as it would be alone.
                 refusal = ReadLine(chunk[0].line, None, self._refusal(error))
                 chunk = chunk[: len(chunk) // 2] if len(chunk) > 1 else [refusal]

@@ -16,6 +16,7 @@ from hinode.jobs.job import Draft, Job
 from hinode.jobs.rows import read_request
 from hinode.jobs.screening import decisions
 from hinode.jobs.screening.decisions import Outcome
+from hinode.money.meters.days import DailyMeters, Kind
 from hinode.records.database import Database
 from hinode.records.tables import jobs, parents
 from hinode.request import MediaFile, Request
@@ -58,6 +59,7 @@ class Gate:
         clock: Callable[[], float],
         policy: Callable[[], Policy] = builtin,
         allowed_names: AllowedNames = attested,
+        meters: DailyMeters | None = None,
     ) -> None:
         """
         Args:
@@ -65,11 +67,13 @@ class Gate:
             clock: gives seconds since 1970.
             policy: gives the present policy.
             allowed_names: gives the names that a project may use.
+            meters: count the requests that are screened.
         """
         self.database = database
         self.clock = clock
         self.policy = policy
         self.allowed_names = allowed_names
+        self.meters = meters
         self._passed: dict[tuple[str, tuple[Text, ...]], None] = {}  # texts that the guards let pass
         self._noted = ""  # version of the policy that the audit log has as the one in force
 
@@ -101,6 +105,8 @@ class Gate:
         except BadInput as error:  # which is no fault of the request
             raise PolicyError(error.message, error.remedy) from error
         self._note(policy)
+        if self.meters is not None:
+            self.meters.add(project_id, Kind.SCREENED)
         texts = requests.texts_of(request)
         chain = self._ancestors(project_id, sources)
         ancestors = [*chain, *context]

@@ -46,6 +46,8 @@ SERVER = frozenset(
         "status_probers",
         "takedown_matches",
         "takedowns",
+        "usage",  # accounts of months that are over, with ids in place of names
+        "usage_days",
         "withheld",
         "withheld_entries",
         "withheld_files",

@@ -36,6 +36,7 @@ EventType = Literal[
     "takedown.reminder",
     "takedown.restored",
     "takedown.upheld",
+    "usage.recorded",
     "video.completed",
     "video.failed",
 ]

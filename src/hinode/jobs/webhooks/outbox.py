@@ -56,6 +56,11 @@ def emit(
         connection.execute(deliveries.insert(), rows)
 
 
+def is_wanted(connection: Connection, project_id: str, type: str) -> bool:
+    """Whether an endpoint of a project subscribes to a type of events."""
+    return any(type in types for _, types in _ENDPOINTS.run(connection, project=project_id))
+
+
 def pending(event_id: str, endpoint_id: str, now: float) -> dict[str, Any]:
     """The row of a delivery that is due at `now` (seconds since 1970)."""
     return {

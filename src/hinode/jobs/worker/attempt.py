@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hinode import pipeline
+from hinode import engines, pipeline
 from hinode.background import backoff
 from hinode.clip import Clip
 from hinode.engines.protocol import Engine, Progress, Run, State, abandon, timed
@@ -27,6 +27,7 @@ from hinode.jobs.worker.service import LOCAL, UNREACHABLE, JobService, Pace
 from hinode.jobs.worker.spans import Spans
 from hinode.media.video import check_size
 from hinode.money import quotes, runs
+from hinode.money.meters.meter import Meter
 from hinode.money.stages import STAGES
 from hinode.request import MediaFile, Request
 from hinode.rights import fingerprint
@@ -109,6 +110,7 @@ class Attempt:
         self._saved: State | None = None  # the last state, for another try at decoding
         self._checkpoint = lease.job.checkpoint  # digest of the last state that was entered
         self._measured: runs.Measured | None = None
+        self._meter = Meter.of(settings)
         self._fingerprint: Fingerprint | None = None
         self._evidence: MediaFile | None = None  # frames of a clip that a guard has blocked
         self._ready = False  # all steps are done, and the state after them is saved
@@ -322,6 +324,7 @@ class Attempt:
     def _report(self, progress: Progress, heartbeat: Heartbeat, run: Run | None = None) -> None:
         """Report progress to the service, and stop if it says so."""
         self._spans.report(progress)
+        self._meter.lap(progress.stage)
         begin, end = STAGES.get(progress.stage, (self._percent, self._percent))
         self._stage = progress.stage
         self._percent = max(self._percent, begin + (end - begin) * progress.done // max(1, progress.total))
@@ -405,9 +408,12 @@ class Attempt:
                     "spritesheet": self._put(spritesheet, "image/jpeg"),
                 }
             self._spans.report(Progress("store", 1, 1))
+            self._meter.lap("store")
         self._measure(request, seconds)
         values = result.as_json() | marks.facts_of(dict(zip(files, (result.mark, *stills), strict=True)))
         values["watermark_id"] = result.watermark.id or None
+        used = self._meter.usage(self.settings, external=engines.is_external(request.engine))
+        values["usage"] = used.as_json()
         return files, {name: value for name, value in values.items() if name not in ("path", "manifest")}
 
     def _check_frames(self, clip: Clip) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from importlib.resources import files
@@ -14,7 +14,7 @@ from pydantic import Field
 
 from hinode import yamlfile
 from hinode.money.books.entries import DateText, Mark, MissingPrice, Stale, Usd, latest, missing, stale
-from hinode.parsing import Boolean, Input, parse
+from hinode.parsing import Boolean, Input, Number, parse
 from hinode.request import Request, Size
 
 FILE = "prices.yaml"
@@ -53,9 +53,13 @@ class Price(Input):
         return self.usd_per_second[str(min(covering))] if covering else None
 
 
+Factor = Annotated[Number, Field(ge=0, le=100)]
+
+
 class _File(Input):
     version: DateText
     prices: Annotated[list[Price], Field(max_length=2000)]
+    factors: dict[Literal["preview", "interactive", "batch"], Factor] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,17 @@ class Offer:
 
 @dataclass(frozen=True)
 class PriceBook:
-    """Prices, with those that held before; `where` is the file that a missing one belongs into."""
+    """Prices, with those that held before.
+
+    Attributes:
+        where: the file that a missing one belongs into.
+        factors: what the price of a clip is multiplied with, by its priority; 1 where there is none.
+    """
 
     version: str
     prices: Sequence[Price]
     where: str = FILE
+    factors: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def find(self, name: str, on: date) -> Price:
         """The price of a model on a day.
@@ -203,4 +213,9 @@ def listed() -> PriceBook:
 
 def _parse(value: object, where: str) -> PriceBook:
     content = parse(_File, value, what="the price book", field="prices")
-    return PriceBook(content.version, tuple(content.prices), where)
+    return PriceBook(
+        content.version,
+        tuple(content.prices),
+        where,
+        {str(name): factor for name, factor in content.factors.items()},
+    )

@@ -64,6 +64,8 @@ from hinode.records.tables.money import (
     budgets,
     ledger_accounts,
     ledger_transfers,
+    usage,
+    usage_days,
 )
 from hinode.records.tables.rights import (
     attestations,
@@ -172,6 +174,8 @@ __all__ = [
     "takedowns",
     "upload_reviews",
     "uploads",
+    "usage",
+    "usage_days",
     "users",
     "webhook_endpoints",
     "withheld",

@@ -66,6 +66,9 @@ jobs = Table(
     Column("trashed_at", Float(53)),  # it is deleted a day later
     Column("routing", JSON(none_as_null=True)),  # of a job of a pool: hinode.routing.record
     Column("trace", String(55)),  # W3C traceparent of the request, if traces were on: hinode.tracing
+    # Micro-units, of a project that pays for its clips: agreed at admission, and taken at the end.
+    Column("price", BigInteger),
+    Column("charged", BigInteger),
     Index("ix_jobs_project_id_id", "project_id", "id"),
     # Covers the number of videos in a library, so that counting reads no row.
     partial_index(
@@ -211,6 +214,8 @@ quotes = Table(
     Column("quote", JSON, nullable=False),  # money.quotes.Quote
     Column("created_at", Float(53), nullable=False),
     Column("valid_until", Float(53), nullable=False, index=True),
+    Column("digest", String(64)),  # of the resolved request: money.offers.digest_of
+    Column("price", BigInteger),  # micro-units, of all its videos; null: there is none
 )
 
 workers = Table(

@@ -1,4 +1,4 @@
-"""Money: the ledger's accounts and the transfers between them, and budgets.
+"""Money: the ledger's accounts and the transfers between them, budgets, and usage.
 
 Amounts are whole micro-units of a currency: one dollar is 1,000,000. Triggers apply each transfer to the two
 accounts and refuse one that is wrong; rows of transfers never change (`0020_ledger.py`).
@@ -7,6 +7,7 @@ accounts and refuse one that is wrong; rows of transfers never change (`0020_led
 from __future__ import annotations
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     CheckConstraint,
     Column,
@@ -108,4 +109,42 @@ budget_charges = Table(
     Column("budget_id", ForeignKey("budgets.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("begins_at", Float(53), nullable=False),  # of the window that was charged
     Column("amount", BigInteger, nullable=False),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    # What a job that ended has used. No foreign keys: an account of a month outlives its clips.
+    Column("job_id", String(64), primary_key=True),
+    Column("project_id", String(64), nullable=False),
+    Column("model", String(280), nullable=False),  # engine/model
+    Column("operation", String(32), nullable=False),
+    Column("status", String(16), nullable=False),  # jobs.states.Status
+    Column("began_at", Float(53), nullable=False),
+    Column("ended_at", Float(53), nullable=False),
+    Column("seconds", Float(53), nullable=False),  # of video that were delivered
+    Column("hardware", String(200)),  # money.hardware
+    # Null is unknown, and never the same as 0.
+    Column("gpu_seconds", Float(53)),
+    Column("cpu_seconds", Float(53)),
+    Column("work_seconds", Float(53)),
+    Column("energy_wh", Float(53)),
+    Column("energy_method", String(12), nullable=False, server_default="none"),  # money.meters.usage.Method
+    Column("stored_bytes", BigInteger),
+    Column("stages", JSON, nullable=False),  # of money.meters.usage.Usage
+    Column("charged", BigInteger),  # null: the project does not pay for its clips
+    Column("currency", String(3), nullable=False),
+    Index("ix_usage_ended_at", "ended_at", "job_id"),
+    Index("ix_usage_model", "model", "ended_at"),
+    # Covers the sums of metrics, so that they read no row.
+    Index("ix_usage_totals", "energy_method", "gpu_seconds", "cpu_seconds", "energy_wh", "stored_bytes"),
+)
+
+usage_days = Table(
+    "usage_days",
+    metadata,
+    Column("project_id", String(64), primary_key=True),
+    Column("day", String(10), primary_key=True),  # of UTC
+    Column("kind", String(32), primary_key=True),  # money.meters.days.Kind
+    Column("quantity", BigInteger, nullable=False),
 )

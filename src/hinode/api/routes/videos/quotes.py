@@ -1,4 +1,4 @@
-"""Quotes: what a video will take, and what would be quicker, before anything is submitted."""
+"""Quotes: what a video will take and cost, and what would be quicker, before anything is submitted."""
 
 # No `from __future__ import annotations`: see `requests.bodies`.
 
@@ -107,6 +107,30 @@ class Stage(wire.Answer):
     seconds: float
 
 
+class StageCost(wire.Answer):
+    """What a stage of all videos takes of machines; null is unknown."""
+
+    stage: str
+    seconds: float
+    cost: float | None
+    energy_wh: float | None
+
+
+class QuoteOffer(wire.Answer):
+    """What the same videos would cost at another provider."""
+
+    name: str
+    provider: str
+    usd: float
+    audio: bool
+    ended: bool = Field(description="Whether it cannot be bought any more.")
+    mark: Literal["provider", "second-hand", "reseller", "press", "own"] = Field(
+        description="Who says so: the provider itself, a copy of its page, or one who sells it on."
+    )
+    source: str
+    date: str
+
+
 class QuoteAlternative(wire.Answer):
     """Another way to a similar video."""
 
@@ -116,10 +140,15 @@ class QuoteAlternative(wire.Answer):
     size: str
     seconds: float
     eta: SpanSeconds
+    price: float | None
 
 
 class VideoQuote(wire.Answer):
-    """What a video, or several of one request, will take."""
+    """What a video, or several of one request, will take and cost.
+
+    As `quote_id` of the same request it is an offer: until `valid_until` the videos cost `price`, or the
+    request is refused.
+    """
 
     object: Literal["video.quote"] = "video.quote"
     id: str
@@ -136,6 +165,20 @@ class VideoQuote(wire.Answer):
         description="measured: from at least three runs of this model and profile on this hardware."
     )
     alternatives: list[QuoteAlternative] = Field(description="The quickest first.")
+    price: float | None = Field(description="Of all videos; null if this server has no price for them.")
+    currency: Literal["USD"] = "USD"
+    cost: float | None = Field(
+        description="What the machines of all videos cost whoever runs this server; null if that is not "
+        "known, or for a project that pays."
+    )
+    energy_wh: float | None = Field(description="Watt hours of all videos; null if nobody knows.")
+    energy_method: Literal["measured", "estimated", "none"] = Field(
+        description="measured: from counters of the hardware, of the last clips of this model; estimated: "
+        "from stated watts."
+    )
+    breakdown: list[StageCost] = Field(description="Seconds of machines, for all videos.")
+    offers: list[QuoteOffer] = Field(description="List prices of other providers, the cheapest first.")
+    price_notes: list[str] = Field(description="Sentences about prices that are missing or old.")
     valid_until: int
 
 
@@ -144,12 +187,14 @@ QuoteBody = Annotated[Any, Depends(QuoteReader())]
 
 @router.post("/quote", response_model=VideoQuote)
 async def quote_video(body: QuoteBody, context: AppContext, project_id: ProjectId) -> Response:
-    """Say what a video will take, and what would be quicker; nothing is submitted."""
+    """Say what a video will take and cost, and what would be quicker; nothing is submitted."""
 
     def answer() -> Response:
+        if body.quote_id is not None:
+            message = "a quote is for a request without a quote"
+            raise BadInput(message, "leave quote_id out", field="quote_id")
         _, draft = OPERATIONS[body.operation]
         drafts = draft(context.admission, body, Owner(project_id, None))
-        quote_id, quoted = context.forecast.quote(drafts)
-        return VideoQuote.model_validate({"id": quote_id, **quoted.as_json()}).response()
+        return VideoQuote.model_validate(context.quotes.quote(drafts)).response()
 
     return await context.run_slow(answer)
