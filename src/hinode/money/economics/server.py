@@ -11,6 +11,7 @@ from typing import Any
 
 from hinode.money import budgets
 from hinode.money.books import costs, prices
+from hinode.money.books.costs import CostBook
 from hinode.money.books.entries import Stale
 from hinode.money.budgets import Budget, Period, Scope
 from hinode.money.economics import records, revenue
@@ -49,8 +50,8 @@ class PriceLists:
 
     own: prices.PriceBook
     listed: prices.PriceBook
-    costs: costs.CostBook
-    market: costs.CostBook
+    costs: CostBook
+    market: CostBook
     on: date
 
     def as_json(self) -> dict[str, Any]:
