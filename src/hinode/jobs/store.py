@@ -406,8 +406,11 @@ class Store(Upkeep):
             if job.cancel_requested_at is not None:
                 transitions.cancel(connection, job, now)
                 return
-            message = str(self.gate.record_clip(connection, job, blocked, pictures, now))
-            transitions.end(connection, job, Status.FAILED, now, blocked.code, message)
+
+            def end(message: str) -> None:
+                transitions.end(connection, job, Status.FAILED, now, blocked.code, message)
+
+            self.gate.record_clip(connection, job, blocked, pictures, now, end)
 
     def is_approved(self, lease: Lease) -> bool:
         """Whether a reviewer has approved the clip of exactly this request."""

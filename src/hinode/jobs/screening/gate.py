@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -136,43 +135,59 @@ class Gate:
             )
 
     def record_clip(
-        self, connection: Connection, job: Job, blocked: ClipBlocked, pictures: MediaFile | None, now: float
-    ) -> ModerationBlocked:
-        """Enter in the caller's transaction that a guard has blocked the clip of a job; returns the error
-        that names the decision. A second clip of the same request makes one more."""
-        texts = requests.texts_of(read_request(job.request))
-        decision_id = self._insert(
+        self,
+        connection: Connection,
+        job: Job,
+        blocked: ClipBlocked,
+        pictures: MediaFile | None,
+        now: float,
+        end: Callable[[str], object],
+    ) -> None:
+        """Enter in the caller's transaction that a guard has blocked the clip of a job. A second clip of the
+        same request makes one more decision.
+
+        `end` ends the job with a message, which names the decision; the audit log is locked after that.
+        """
+        texts, digest = requests.texts_of(read_request(job.request)), _clip_digest(job)
+        decision_id = decisions.insert(
             connection,
             blocked.verdict,
             now,
             project_id=job.project_id,
             key_id=job.key_id,
-            digest=_clip_digest(job),
+            digest=digest,
             text=None if blocked.frames is None else "\n".join(dict.fromkeys(_fields(texts))),
             job_ids=[job.id],
             pictures=pictures,
         )
-        return ModerationBlocked(blocked.verdict, blocked.title, appeal=decision_id)
+        end(str(ModerationBlocked(blocked.verdict, blocked.title, appeal=decision_id)))
+        self._log(connection, decision_id, blocked.verdict, job.project_id, job.key_id, digest)
 
     def is_clip_approved(self, connection: Connection, job: Job) -> bool:
         """Whether a reviewer has approved the clip of exactly this request of the project."""
         before = decisions.last(connection, job.project_id, _clip_digest(job))
         return before is not None and before.outcome == Outcome.APPROVED
 
-    def _insert(self, connection: Connection, verdict: Verdict, now: float, **values: Any) -> str:
-        """Enter a decision against a request, here and in the audit log; see `decisions.insert`."""
-        decision_id = decisions.insert(connection, verdict, now, **values)
+    def _log(
+        self,
+        connection: Connection,
+        decision_id: str,
+        verdict: Verdict,
+        project_id: str,
+        key_id: str | None,
+        digest: str,
+    ) -> None:
+        """Enter a decision against a request in the audit log."""
         facts = {
-            "project": values["project_id"],
+            "project": project_id,
             "action": verdict.action.name.lower(),
             "categories": list(verdict.categories),
             "rules": [finding.rule for finding in verdict.findings],
             "policy": verdict.policy,
-            "texts": values["digest"],
+            "texts": digest,
         }
-        event = Event("screening.stopped", values["key_id"] or "system", decision_id, facts)
-        log.record(connection, event, now)
-        return decision_id
+        event = Event("screening.stopped", key_id or "system", decision_id, facts)
+        log.record(connection, event, self.clock())
 
     def _refuse(
         self,
@@ -194,7 +209,7 @@ class Gate:
             if before is not None and before.policy == verdict.policy:
                 decision_id = before.id
             else:
-                decision_id = self._insert(
+                decision_id = decisions.insert(
                     connection,
                     verdict,
                     self.clock(),
@@ -203,6 +218,7 @@ class Gate:
                     digest=digest,
                     text=None if grave else "\n".join(dict.fromkeys(shown)),
                 )
+                self._log(connection, decision_id, verdict, project_id, key_id, digest)
         raise ModerationBlocked(verdict, requests.titles(policy, verdict), appeal=decision_id)
 
     def _ask_guards(self, policy: Policy, texts: Sequence[Text]) -> Verdict:
