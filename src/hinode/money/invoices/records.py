@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -14,48 +14,22 @@ from sqlalchemy.engine import Connection
 from hinode.errors import BadInput, HinodeError
 from hinode.money.invoices.invoice import Invoice, Kind, Parties, invoice, money_in, party
 from hinode.money.invoices.period import Period
+from hinode.money.invoices.recipients import Recipient, check_recipient, check_tax, find_recipient
 from hinode.money.ledger.accounts import Kind as Account
 from hinode.money.ledger.accounts import operator_account
 from hinode.money.ledger.transfers import Kind as Move
 from hinode.money.ledger.transfers import Transfer
 from hinode.money.sales import FILE, Sales
 from hinode.records.database import Database
-from hinode.records.ids import parse_name
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row, insert_into
 from hinode.records.tables import invoice_lines, invoice_series, invoices, ledger_transfers, recipients
-
-MAX_ADDRESS_LENGTH, MAX_ADDRESS_LINES, MAX_NAME_LENGTH, MAX_TAX_ID_LENGTH = 1000, 8, 200, 64
-MAX_NOTE_LENGTH = 300
 
 
 class ChangedInvoice(HinodeError):
     """An invoice that does not say any more what it said when it was issued."""
 
     code: ClassVar[str] = "changed_invoice"
-
-
-@dataclass(frozen=True)
-class Recipient:
-    """To whom a project's invoices are addressed.
-
-    Attributes:
-        address: in lines.
-        tax_rate: in percent, as decimal text, where it is another one than the seller's usual one.
-        tax_note: why it is, such as "Reverse charge".
-    """
-
-    project_id: str
-    name: str
-    address: str
-    tax_id: str = ""
-    tax_rate: str | None = None
-    tax_note: str = ""
-
-    @property
-    def lines(self) -> list[str]:
-        """As they stand on a page."""
-        return party(self.name, self.address, self.tax_id)
 
 
 class Invoices:
@@ -69,7 +43,7 @@ class Invoices:
     def recipient(self, project_id: str) -> Recipient | None:
         """To whom the invoices of a project are addressed; None if nobody said so."""
         with self._database.read() as connection:
-            return _recipient(connection, project_id)
+            return find_recipient(connection, project_id)
 
     def set_recipient(self, project_id: str, name: str, address: str, tax_id: str) -> Recipient:
         """Say to whom the invoices of a project are addressed, from the next one on.
@@ -77,21 +51,11 @@ class Invoices:
         Raises:
             BadInput: a value is empty, too long or not printable.
         """
-        lines = [line.strip() for line in address.splitlines() if line.strip()]
-        if not 1 <= len(lines) <= MAX_ADDRESS_LINES or len(address) > MAX_ADDRESS_LENGTH:
-            remedy = f"give 1 to {MAX_ADDRESS_LINES} lines"
-            raise BadInput(f"the address has {len(lines)} lines", remedy, field="address")
-        if not all(map(str.isprintable, lines)):
-            raise BadInput("the address has letters that cannot be printed", "write it anew", field="address")
-        values = {
-            "name": parse_name(name, MAX_NAME_LENGTH),
-            "address": "\n".join(lines),
-            "tax_id": parse_name(tax_id, MAX_TAX_ID_LENGTH, "tax_id", "tax id") if tax_id.strip() else "",
-        }
+        values = check_recipient(name, address, tax_id)
         with self._database.write() as connection:
             query = insert_into(connection, recipients).values(project_id=project_id, **values)
             connection.execute(query.on_conflict_do_update(index_elements=["project_id"], set_=values))
-            recipient = _recipient(connection, project_id)
+            recipient = find_recipient(connection, project_id)
         assert recipient is not None
         return recipient
 
@@ -101,13 +65,7 @@ class Invoices:
         Raises:
             BadInput: the project has no address yet, or a value cannot be used.
         """
-        if rate is not None and not (rate.is_finite() and 0 <= rate <= 100 and rate == round(rate, 4)):
-            remedy = "give 0 to 100 with at most four decimals"
-            raise BadInput(f"the tax rate is {rate}", remedy, field="tax_rate")
-        values = {
-            "tax_rate": None if rate is None else f"{rate.normalize():f}",
-            "tax_note": parse_name(note, MAX_NOTE_LENGTH, "tax_note", "note") if note.strip() else "",
-        }
+        values = check_tax(rate, note)
         mine = recipients.c.project_id == project_id
         with self._database.write() as connection:
             if not connection.execute(recipients.update().where(mine).values(values)).rowcount:
@@ -128,7 +86,7 @@ class Invoices:
             raise BadInput(f"the month {period.name} has not begun", "give an earlier one", field="month")
         with self._database.write() as connection:
             # Locked: another process that bills the project waits.
-            parties = _parties(sales, _recipient(connection, project_id, lock=True))
+            parties = _parties(sales, find_recipient(connection, project_id, lock=True))
             # Nothing is billed twice: the key of the lines refuses a payment that has an invoice.
             open_ = _open_transfers(connection, project_id, sales.currency, min(period.ends_at, now + 1))
             came = [entry for entry in open_ if money_in(entry) > 0]
@@ -211,12 +169,6 @@ def _parties(sales: Sales, recipient: Recipient | None) -> Parties:
         tax_note=recipient.tax_note,
         note=sales.seller.note,
     )
-
-
-def _recipient(connection: Connection, project_id: str, *, lock: bool = False) -> Recipient | None:
-    query = sa.select(recipients).where(recipients.c.project_id == project_id)
-    row = first_row(connection, query.with_for_update() if lock else query)
-    return None if row is None else from_row(Recipient, row)
 
 
 def _open_transfers(connection: Connection, project_id: str, currency: str, until: float) -> list[Transfer]:

@@ -16,7 +16,7 @@ from hinode.api.sign_in import small_body
 from hinode.jobs.storyboards.document import Text
 from hinode.money.invoices import invoice
 from hinode.money.invoices.files import write
-from hinode.money.invoices.records import (
+from hinode.money.invoices.recipients import (
     MAX_ADDRESS_LENGTH,
     MAX_NAME_LENGTH,
     MAX_TAX_ID_LENGTH,
