@@ -357,7 +357,12 @@ def test_other_projects_are_not_there(owner: Browser, server: Server) -> None:
     # The same address in two projects is two accounts.
     again, other_id = member(server, stranger, "owner")
     assert other_id != member_id
-    assert again.session()["project"] == {"id": other.id, "name": other.name, "feed_enabled": False}
+    assert again.session()["project"] == {
+        "id": other.id,
+        "name": other.name,
+        "feed_enabled": False,
+        "is_operator": False,
+    }
     assert (
         Browser(server).sign_in(email=address(server), password=PASSWORD, project=other.name).status_code
         == 200
