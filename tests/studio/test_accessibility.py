@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page
 
 from benchmarks.serving import ServerHarness
+from tests.api.routes.test_economics import COSTS
 from tests.studio.browser import PAGES, violations, wait_until
 from tests.studio.conftest import SignIn
 from tests.studio.visits import ask, fill_wallet, make_clip
@@ -32,6 +33,7 @@ def key(server: ServerHarness) -> str:
 @pytest.fixture(scope="module")
 def addresses(server: ServerHarness, key: str) -> dict[str, str]:
     """What stands behind the name of a page in an address that shows something."""
+    (server.home / "costs.yaml").write_text(COSTS)
     first, second = make_clip(server, key), make_clip(server, key, seed=2)
     ask(server, key, "PATCH", f"library/{first}", {"tags": ["kite"], "notes": "Nice", "favourite": True})
     ask(server, key, "POST", "characters", {"name": "Mio", "description": "a blue bird", "notes": "shy"})

@@ -48,7 +48,13 @@ def test_economics_by_keyboard(server: ServerHarness, sign_in: SignIn) -> None:
     page.get_by_label("Cost of a clip, USD").press("Home")
     expect(loss).not_to_have_text("$23,350")
 
-    found = []
+    page.goto(f"{server.origin}/#/economics/capacity")
+    page.get_by_label("Clips in an hour").fill("100")
+    hardware = page.get_by_label("Hardware")
+    hardware.fill("h100=60@4")
+    hardware.press("Enter")
+    expect(page.get_by_text("The cheapest: 4 h100")).to_be_visible()
+    found = [f"capacity with a plan: {violation}" for violation in violations(page)]
     for tab in TABS:
         page.goto(f"{server.origin}/#/economics/{tab}")
         wait_until(page, lambda: not page.locator('[aria-busy="true"]').count(), "a page that is loaded")

@@ -13,6 +13,7 @@ from hinode.money import budgets
 from hinode.money.books import costs, prices
 from hinode.money.books.costs import CostBook
 from hinode.money.books.entries import Stale
+from hinode.money.books.prices import PriceBook
 from hinode.money.budgets import Budget, Period, Scope
 from hinode.money.economics import records, revenue
 from hinode.money.economics.records import Books
@@ -48,8 +49,8 @@ class PriceLists:
         costs: what hardware and providers cost the operator; `market` are rents.
     """
 
-    own: prices.PriceBook
-    listed: prices.PriceBook
+    own: PriceBook
+    listed: PriceBook
     costs: CostBook
     market: CostBook
     on: date
@@ -147,7 +148,7 @@ class Economics:
         return measure(books, book)
 
 
-def measure(books: Books, book: costs.CostBook) -> Measured:
+def measure(books: Books, book: CostBook) -> Measured:
     """The load in the books of a period; see `Economics.load` for errors."""
     classes: dict[str, list[float]] = {}
     for clip in books.clips:

@@ -65,6 +65,7 @@ export default {
   "economics.chart.figures": "Figures as a table",
   "economics.chart.days": "Since the start of the period, USD",
   "economics.chart.loss": "Loss of a day, USD",
+  "economics.table": "Table: {caption}",
   "economics.stale": "{count} price is old|{count} prices are old",
   "economics.limit": "Limit of loss",
   "economics.limit.about": "When projects that do not pay have used up this amount, they get no clips until the next period. Paid use goes on.",

@@ -1,8 +1,8 @@
 // How many machines a load needs: waits by the size of a fleet, and the cheapest that meets a target.
-import { ApiError, get } from "../../core/api.js";
+import { get } from "../../core/api.js";
 import { duration } from "../../core/format.js";
 import { t } from "../../core/strings.js";
-import { html, useEffect, useState } from "../../core/ui.js";
+import { html, useState } from "../../core/ui.js";
 import { Button, Field } from "../../widgets/controls.js";
 import { FormError, Section, useForm } from "../settings/form.js";
 import { Table, number, percent, usd } from "./figures.js";
@@ -14,20 +14,14 @@ const EXAMPLE = { arrivals: "", target: "60", hardware: "" };
 export default function Capacity() {
   const [plan, setPlan] = useState(/** @type {any} */ (null));
   const [values, setValues] = useState(EXAMPLE);
-  const [unmeasured, setUnmeasured] = useState("");
   const form = useForm("", values, async (asked) => {
     setPlan(await get("capacity", { query: asked }));
-    setUnmeasured("");
     setValues(asked);
   });
-  useEffect(() => {
-    get("capacity").then(setPlan, (error) => setUnmeasured(error instanceof ApiError ? error.message : String(error)));
-  }, []);
   const field = (/** @type {"arrivals" | "target" | "hardware"} */ name) => html`<${Field} label=${t(`economics.capacity.${name}`)} hint=${t(`economics.capacity.${name}.hint`)} error=${form.errors[name]}>${(/** @type {any} */ rest) => html`<input ...${rest} type="text" inputmode=${name === "hardware" ? "text" : "decimal"} ...${form.text(name)} />`}<//>`;
   return html`<${Section} title=${t("economics.capacity.ask")} about=${t("economics.capacity.about")}>
       <form class="stack" onSubmit=${form.submit}><div class="row field-row">${field("arrivals")}${field("target")}</div>${field("hardware")}
-        <div><${Button} type="submit" kind="primary" disabled=${form.busy}>${t("economics.capacity.plan")}<//></div><${FormError} errors=${form.errors} /></form>
-      ${unmeasured && html`<p class="small">${unmeasured}</p>`}<//>
+        <div><${Button} type="submit" kind="primary" disabled=${form.busy}>${t("economics.capacity.plan")}<//></div><${FormError} errors=${form.errors} /></form><//>
     ${plan && html`<${Plan} plan=${plan} />`}`;
 }
 

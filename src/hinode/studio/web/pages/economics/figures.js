@@ -44,7 +44,7 @@ function roundTicks(values) {
  *   hidden: the caption is for screen readers only; texts: the cells are words that may take several lines
  */
 export function Table({ caption, head, rows, hidden = true, texts = false }) {
-  return html`<div class=${classes("figures", texts && "texts")} role="region" aria-label=${caption} tabindex="0"><table>
+  return html`<div class=${classes("figures", texts && "texts")} role="region" aria-label=${t("economics.table", { caption })} tabindex="0"><table>
     <caption class=${hidden ? "visually-hidden" : ""}>${caption}</caption>
     <thead><tr>${head.map((name) => html`<th scope="col" key=${name}>${name}</th>`)}</tr></thead>
     <tbody>${rows.map((row, index) => html`<tr key=${index}>${row.map((cell, place) => place === 0 ? html`<th scope="row">${cell}</th>` : html`<td>${cell}</td>`)}</tr>`)}</tbody>
