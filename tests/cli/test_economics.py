@@ -61,10 +61,10 @@ def test_a_mix_is_priced_by_the_own_book_before_the_market(
         (("--hardware", "h100=fast"), "give a number"),
         (("--hardware", "h100=60@-1"), "give 0 to"),
         (("--seconds", "0"), "give 0.001 to"),
-        (("--hardware", "h100=60", "--seconds", "60"), "leave --seconds out"),
+        (("--hardware", "h100=60", "--seconds", "60"), "leave seconds out"),
         (("--seconds", "60", "--spot", "h100=1"), "there is no class 'h100'"),
         (("--seconds", "60", "--maximum", "h100=1"), "there is no class 'h100'"),
-        ((), "give --seconds or --hardware"),
+        ((), "give seconds or hardware"),
     ],
 )
 def test_wrong_options_are_refused(run: Run, words: tuple[str, ...], sentence: str) -> None:
