@@ -53,7 +53,7 @@ def test_help_shows_options_in_sections_with_their_defaults() -> None:
         "Model: --engine NAME Engine that generates the clip: native, diffusers, remote or testcard. "
         "[default: native]" in output
     )
-    assert "Output: -o, --output PATH" in output
+    assert "-o, --output PATH" in output.split("Output:")[1]
     assert "[default: (those of the source, or 640x360)]" in output
 
 

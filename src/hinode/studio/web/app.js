@@ -42,7 +42,7 @@ export const PAGES = [
   { name: "characters", icon: "people", keys: "g h", covers: ["characters", "rights"], needs: { strings: ["characters", "rights", "clip", "create"], styles: ["characters", "rights", "clip", "create"] }, load: () => import("./pages/characters.js") },
   { name: "rights", needs: { strings: ["rights"], styles: ["rights", "characters"] }, load: () => import("./pages/rights.js") },
   { name: "queue", icon: "queue", keys: "g q", needs: { strings: ["queue", "clip"], styles: ["queue"] }, load: () => import("./pages/queue.js") },
-  { name: "trust", icon: "flag", keys: "g t", isShown: mayReview, needs: { strings: ["trust", "rights"], styles: ["settings", "rights", "trust"] }, load: () => import("./pages/trust.js") },
+  { name: "trust", icon: "flag", keys: "g t", isShown: mayReview, needs: { strings: ["trust", "rights", "settings"], styles: ["settings", "rights", "trust"] }, load: () => import("./pages/trust.js") },
   { name: "feed", icon: "feed", keys: "g f", isShown: () => Boolean(session.value?.project?.feed_enabled), needs: { strings: ["feed", "clip", "queue", "settings"], styles: ["feed", "clip", "queue", "settings"] }, load: () => import("./pages/feed.js") },
   { name: "wallet", icon: "wallet", keys: "g w", isShown: () => Boolean(session.value?.project?.billing), needs: { strings: ["wallet", "settings"], styles: ["wallet", "settings"] }, load: () => import("./pages/wallet.js") },
   { name: "economics", icon: "chart", keys: "g m", isShown: isOperator, needs: { strings: ["economics", "settings"], styles: ["settings", "economics"] }, load: () => import("./pages/economics.js") },
