@@ -146,6 +146,7 @@ disable: [marks]
         ("rules: [{id: a, category: gore}]", "rules.a"),
         ("colour: red", "colour"),
         ("a: [", "policy"),
+        ("rules: &all []\ndisable: *all", "policy"),
     ],
 )
 def test_a_wrong_policy_is_refused(tmp_path: Path, text: str, field: str) -> None:

@@ -208,11 +208,15 @@ def read(text: str, what: str = "the policy") -> PolicyFile:
     """A policy file from its YAML.
 
     Raises:
-        BadInput: it is not YAML, or a part of it is wrong.
+        BadInput: it is not YAML, has references, of which a few lines can stand for gigabytes, or a part of it
+            is wrong.
     """
+    # Every value is text, so that the words "no" and "on" are words; `parse` reads numbers from text.
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
-        # Every value is text, so that the words "no" and "on" are words; `parse` reads numbers from text.
-        values = yaml.load(text, getattr(yaml, "CBaseLoader", yaml.BaseLoader))
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, loader)):
+            raise BadInput(f"{what} has a reference", "write out what it stands for", field="policy")
+        values = yaml.load(text, loader)
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         raise NotYaml(what, mark.line + 1 if mark else None) from None
