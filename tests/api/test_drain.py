@@ -79,6 +79,7 @@ def wait_until_draining(server: ServerHarness) -> str:
     return message
 
 
+@pytest.mark.slow
 def test_a_server_that_drains_answers_until_a_second_signal(tmp_path: Path) -> None:
     server = start(tmp_path / "home", 600)
     try:

@@ -28,6 +28,8 @@ from tests.api.raw_client import (
 
 __all__ = ["raw_client"]
 
+pytestmark = pytest.mark.slow
+
 # Images that unpack to far more than their size
 
 

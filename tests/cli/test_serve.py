@@ -130,7 +130,8 @@ def test_the_server_itself_never_loads_torch(server: ServerHarness) -> None:
     assert "torch" not in Path(f"/proc/{server.process.pid}/maps").read_text()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_the_running_job_and_the_next_start_continues_it(
     slow_server: ServerHarness, number: int
 ) -> None:

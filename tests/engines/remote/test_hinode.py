@@ -88,6 +88,7 @@ def wait_until(condition: Callable[[], Any]) -> Any:
     return answer
 
 
+@pytest.mark.slow
 def test_a_remote_clip_has_the_frames_of_a_local_one(first: UpstreamServer, tmp_path: Path) -> None:
     from hinode.engines.testcard.engine import TestcardEngine
 

@@ -98,6 +98,7 @@ def test_what_is_not_there_is_not_read(facts: dict[str, str], right: dict[str, b
     assert {name: read[name] for name in right} == right
 
 
+@pytest.mark.slow
 def test_a_subject_that_is_not_there_is_a_width_away() -> None:
     empty = draw(dataclasses.replace(BOAT, subjects=()))
     reader = Reader(PLAN, FACTS, 48, SIZE)
