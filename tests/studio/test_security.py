@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page
 from playwright.sync_api import Error as PlaywrightError
 
 from benchmarks.serving import ServerHarness
+from tests.api.routes.test_economics import COSTS
 from tests.studio.browser import PAGES, wait_until
 from tests.studio.conftest import SignIn
 from tests.studio.visits import ask, make_clip, upload
@@ -41,6 +42,7 @@ def key(server: ServerHarness) -> str:
 @pytest.fixture(scope="module")
 def addresses(server: ServerHarness, key: str) -> dict[str, str]:
     """The pages that show what people write, with an attack in every field; and the texts that they show."""
+    (server.home / "costs.yaml").write_text(COSTS)
     clip = make_clip(server, key, prompt=f"a red kite {TEXT}")
     ask(server, key, "POST", "project", {"name": TEXT[:100], "feed_enabled": True})
     collection = ask(server, key, "POST", "collections", {"name": TEXT[:80]})["id"]
