@@ -208,8 +208,8 @@ def read(text: str, what: str = "the policy") -> PolicyFile:
     """A policy file from its YAML.
 
     Raises:
-        BadInput: it is not YAML, has references, of which a few lines can stand for gigabytes, or a part of it
-            is wrong.
+        BadInput: it is not YAML, or a part of it is wrong, or it has references, of which a few lines can
+            stand for gigabytes.
     """
     # Every value is text, so that the words "no" and "on" are words; `parse` reads numbers from text.
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
