@@ -19,7 +19,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.serving import ServerHarness
+from tests.api.routes.test_economics import COSTS
 from tests.studio.browser import ARGUMENTS, find_browser
+from tests.studio.visits import fill_wallet
 
 FOLDER = Path(__file__).parents[1] / "docs/images/studio"
 PROMPTS = (
@@ -90,6 +92,10 @@ def prepare(server: ServerHarness) -> dict[str, str]:
     shots[1]["transition"] = {"kind": "fade", "frames": 12}
     document = {"fps": str(FPS), "size": SIZE, "shots": shots}
     board = request(server, key, "POST", "storyboards", {"title": "From dawn to night", "document": document})
+    (server.home / "costs.yaml").write_text(COSTS)
+    fill_wallet(server, request(server, key, "GET", "project")["id"])
+    # Refused, and to be reviewed.
+    server.request("POST", "/v1/videos", key=key, body={"prompt": "graphic gore"})
     for prompt in PROMPTS[:4]:  # of which the page of the queue shows those that are not finished
         request(server, key, "POST", "videos", {**common, "prompt": prompt, "seed": 8})
     return {"clip": videos[1], "remix": remix, "first": videos[0], "board": board["id"], "key": key}
@@ -107,6 +113,9 @@ def pages(ids: dict[str, str]) -> dict[str, str]:
         "storyboard": f"storyboard/{ids['board']}",
         "characters": "characters",
         "feed": "feed",
+        "trust": "trust",
+        "wallet": "wallet",
+        "economics": "economics",
         "settings": "settings",
     }
 
