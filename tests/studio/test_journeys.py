@@ -38,6 +38,11 @@ def key(server: ServerHarness) -> str:
     return server.key("journeys", "--scopes", "read,write,manage")
 
 
+def only_at(*origins: str) -> pytest.MarkDecorator:
+    """For a journey that draws for minutes, and does nothing that another one does not try elsewhere."""
+    return pytest.mark.parametrize("origin", origins, indirect=True)
+
+
 @pytest.fixture(params=["localhost", "network", "proxy"])
 def origin(request: pytest.FixtureRequest, server: ServerHarness) -> str:
     """What stands before the path of the page, as the browser asks for it."""
@@ -73,6 +78,7 @@ def open_result(keyboard: Keyboard) -> str:
     return keyboard.page.url.rsplit("/", 1)[1]
 
 
+@only_at("localhost")
 def test_a_draft_is_finished_with_its_seed(server: ServerHarness, sign_in: SignIn, key: str) -> None:
     page = sign_in()
     keyboard = Keyboard(page)
@@ -89,6 +95,7 @@ def test_a_draft_is_finished_with_its_seed(server: ServerHarness, sign_in: SignI
     assert (best["seed"], best["size"], best["prompt"]) == (draft["seed"], draft["size"], draft["prompt"])
 
 
+@only_at("localhost", "network")
 def test_an_edit_leaves_what_is_outside_its_mask(
     server: ServerHarness, sign_in: SignIn, origin: str, key: str
 ) -> None:
@@ -180,6 +187,7 @@ def test_a_page_survives_the_death_of_the_server(
     errors[:] = [error for error in errors if "ERR_CONNECTION" not in error and "ERR_" not in error]
 
 
+@only_at("localhost", "proxy")
 def test_one_shot_of_four_is_made_again(server: ServerHarness, sign_in: SignIn, key: str) -> None:
     page = sign_in()
     keyboard = Keyboard(page)

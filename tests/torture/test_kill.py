@@ -57,6 +57,6 @@ def test_nothing_is_lost_on_sqlite(tmp_path: Path, executor: str) -> None:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("executor", EXECUTORS[:2])
 def test_nothing_is_lost_on_postgresql(tmp_path: Path, executor: str) -> None:
-    faults = [*DATABASE_VICTIMS, *VICTIMS] * 3
+    faults = ([*DATABASE_VICTIMS, *VICTIMS] * 3)[:10]
     with PostgreSQL(RECOVERABLE) as postgres:
         kill(tmp_path / "home", seed=7, faults=faults, postgres=postgres, executor=executor)
