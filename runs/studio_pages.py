@@ -92,12 +92,12 @@ def prepare(server: ServerHarness) -> dict[str, str]:
     shots[1]["transition"] = {"kind": "fade", "frames": 12}
     document = {"fps": str(FPS), "size": SIZE, "shots": shots}
     board = request(server, key, "POST", "storyboards", {"title": "From dawn to night", "document": document})
-    (server.home / "costs.yaml").write_text(COSTS)
-    fill_wallet(server, request(server, key, "GET", "project")["id"])
-    # Refused, and to be reviewed.
-    server.request("POST", "/v1/videos", key=key, body={"prompt": "graphic gore"})
     for prompt in PROMPTS[:4]:  # of which the page of the queue shows those that are not finished
         request(server, key, "POST", "videos", {**common, "prompt": prompt, "seed": 8})
+    # Refused, and to be reviewed.
+    server.request("POST", "/v1/videos", key=key, body={"prompt": "graphic gore"})
+    (server.home / "costs.yaml").write_text(COSTS)
+    fill_wallet(server, request(server, key, "GET", "project")["id"])  # its budget wants a price from now on
     return {"clip": videos[1], "remix": remix, "first": videos[0], "board": board["id"], "key": key}
 
 
