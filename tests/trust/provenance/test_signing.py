@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import socket
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,16 @@ from PIL import Image
 
 from hinode.clip import Provenance
 from hinode.request import Reference, Request, Segment
-from hinode.trust.provenance import timestamps
+from hinode.trust.provenance import ingredients, timestamps
 from hinode.trust.provenance.authority import Authority, open_authority
 from hinode.trust.provenance.ingredients import State
 from hinode.trust.provenance.signing import sign
 from hinode.trust.provenance.statement import Extent, Ingredient, Relation, Statement, source_type, state_clip
+from hinode.trust.verification.check import check_file
+from hinode.trust.verification.process import Limits
+from hinode.trust.verification.values import State as Verdict
 from tests.manifests import read_manifest
+from tests.trust.verification.signing import video
 
 SECRET = "a prompt that nobody may read"
 STATEMENT = Statement(Extent.ALL, engine="native", model="book", licence="Apache-2.0")
@@ -85,6 +90,58 @@ def test_the_faults_of_a_parent_are_reported_and_its_manifest_is_kept(
     assert read.ingredients[0]["relationship"] == "parentOf"
     if fault not in ("unsigned", "missing"):
         assert label in read.manifests
+
+
+def test_a_large_parent_keeps_its_manifest_and_is_not_read_whole(
+    tmp_path: Path, picture: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = tmp_path / "parent.mp4"
+    video(parent)
+    label = sign(parent, STATEMENT, authority).label
+    monkeypatch.setattr(ingredients, "MAX_BYTES", parent.stat().st_size)
+    with parent.open("r+b") as file:  # a hole of two gigabytes, which a reader of the whole would choke on
+        file.seek(0, 2)
+        file.write(struct.pack(">I4sQ", 1, b"mdat", (2 << 30) + 16))
+        file.truncate(file.tell() + (2 << 30))
+    item = Ingredient("source", "0" * 64, "video/mp4", Relation.PARENT, parent, is_kept=True)
+    mark = sign(picture, Statement(Extent.SOME, "edit", ingredients=(item,)), authority)
+    assert mark.ingredients[0].state is State.UNCHECKED
+    assert mark.ingredients[0].source_type == "trainedAlgorithmicMedia"
+    read = read_manifest(picture, authority)
+    assert (read.state, read.actions) == ("Trusted", ["c2pa.opened", "c2pa.edited"])
+    assert label in read.manifests
+    report = check_file(picture, anchors=authority.anchors().decode())
+    assert report.verdict is Verdict.TRUSTED
+    assert report.manifest is not None
+    (seen,) = report.manifest.ingredients
+    assert [finding.code for finding in seen.findings] == ["org.hinode.ingredient.unchecked"]
+
+
+@pytest.mark.parametrize(
+    ("program", "state"),
+    [("import os; os.abort()", State.INVALID), ("import time; time.sleep(60)", State.UNREAD)],
+)
+def test_a_parent_whose_reader_crashes_or_hangs_fails_no_file(
+    tmp_path: Path,
+    picture: Path,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    program: str,
+    state: State,
+) -> None:
+    parent = tmp_path / "parent.png"
+    parent.write_bytes(picture.read_bytes())
+    sign(parent, STATEMENT, authority)
+    child = tmp_path / "child.py"
+    child.write_text(program)
+    monkeypatch.setattr(ingredients, "CHILD", child)
+    if state is State.UNREAD:
+        monkeypatch.setattr(ingredients, "LIMITS", Limits(wait_seconds=1))
+    item = Ingredient("source", "0" * 64, "image/png", Relation.PARENT, parent, is_kept=True)
+    mark = sign(picture, Statement(Extent.SOME, "edit", ingredients=(item,)), authority)
+    assert mark.ingredients[0].state is state
+    read = read_manifest(picture, authority)
+    assert (read.state, len(read.ingredients), len(read.manifests)) == ("Trusted", 1, 1)
 
 
 def test_the_source_type_follows_from_what_was_drawn_and_what_is_kept() -> None:

@@ -61,7 +61,7 @@ class Marking:
         their digests, and what they say decides the source type as before."""
         anchors = self.authority.anchors()
         items = []
-        for item in statement.ingredients:
-            kind = inspect(item, anchors).source_type if item.is_kept else None
+        for index, item in enumerate(statement.ingredients):
+            kind = inspect(item, index, anchors).source_type if item.is_kept else None
             items.append(dataclasses.replace(item, path=None, source_type=kind or item.source_type))
         return dataclasses.replace(statement, ingredients=tuple(items))

@@ -125,7 +125,8 @@ def _sign(source: Any, target: Any, kind: str, statement: Statement, authority: 
     import c2pa  # a library of 23 MB, which most commands do without
 
     label = f"urn:c2pa:{uuid.uuid4()}"
-    inspected = tuple(inspect(item, authority.anchors()) for item in statement.ingredients)
+    anchors = authority.anchors()
+    inspected = tuple(inspect(item, index, anchors) for index, item in enumerate(statement.ingredients))
     kept = [read.source_type or read.item.source_type for read in inspected if read.item.is_kept]
     definition = manifest.define(statement, label, kept, dt.datetime.now(dt.UTC))
     # An ingredient whose certificate has ended, or that was changed, must not fail the file that it is in.
@@ -136,14 +137,22 @@ def _sign(source: Any, target: Any, kind: str, statement: Statement, authority: 
 
         if timestamps.answers(authority.time_authority):
             tries.insert(0, (True, True, authority.time_authority))
-    for number, (verify, streams, time_authority) in enumerate(tries, start=1):
+    for number, (verify, with_manifests, time_authority) in enumerate(tries, start=1):
         source.seek(0)
         if target is not None:
             target.seek(0)
             target.truncate()
         try:
             content = _attempt(
-                source, target, kind, definition, inspected, authority, verify, streams, time_authority
+                source,
+                target,
+                kind,
+                definition,
+                inspected,
+                authority,
+                verify,
+                with_manifests,
+                time_authority,
             )
             return _Signed(content, label, inspected, bool(authority.time_authority) and not time_authority)
         except c2pa.C2paError as error:
@@ -164,7 +173,7 @@ def _attempt(
     inspected: Iterable[Inspected],
     authority: Authority,
     verify: bool,
-    streams: bool,
+    with_manifests: bool,
     time_authority: str,
 ) -> bytes:
     import c2pa
@@ -188,17 +197,15 @@ def _attempt(
             c2pa.Signer.from_callback(callback, c2pa.C2paSigningAlg.ES256, chain, time_authority or None)
         )
         whole = {**definition, "format": kind, "ingredients": []}
-        opened: list[tuple[dict[str, Any], str, Any]] = []
+        archives: list[bytes] = []
         for index, read in enumerate(inspected):
-            values = manifest.ingredient(read.item, index)
-            stream = read.open(stack) if streams else None
-            if stream is None:
-                whole["ingredients"].append(values)
+            if read.archive is not None and with_manifests:
+                archives.append(read.archive)
             else:
-                opened.append((values, read.format, stream))
+                whole["ingredients"].append(manifest.ingredient(read.item, index))
         builder = stack.enter_context(c2pa.Builder(whole, context=context))
-        for values, form, stream in opened:
-            builder.add_ingredient(values, form, stream)
+        for archive in archives:
+            builder.add_ingredient_from_archive(io.BytesIO(archive))
         if target is None:
             builder.set_no_embed()
         try:

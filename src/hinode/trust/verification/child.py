@@ -8,12 +8,17 @@ Standard input is the file. The argument is a JSON object: `beside` is the numbe
 sidecar, or null, `anchors` are certificates as PEM, and the rest are limits. Two lines of JSON are written:
 the facts of the file itself, and then what the C2PA reader says. A process that dies in that reader has
 written the first.
+
+With `ingredient`, the definition of one, the file is what another is made from, and there is one line, see
+`_read_ingredient`.
 """
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import hashlib
+import io
 import json
 import os
 import signal
@@ -35,10 +40,16 @@ MARKS = (
 )
 """What a file with a manifest contains; part of it is left when the rest was destroyed."""
 MEDIA = b"mdat"
+UNCHECKED = "org.hinode.ingredient.unchecked"
+"""What validation results say of an ingredient that is too large to be compared with its record."""
+HASH_OF_CONTENT = "assertion.bmffHash."
+UNTRUSTED = "signingCredential.untrusted"
 MATROSKA = bytes.fromhex("1a45dfa3")
 """The first bytes of WebM and MKV."""
 LONG_SIZE = 1
 TO_THE_END = 0
+MAX_STORE_BYTES = 4 << 20
+"""Of the box with the manifests of an ingredient that is too large to be read whole."""
 NEW_USER_AND_NETWORK = 0x10000000 | 0x40000000
 """Flags of Linux."""
 BESIDE = 3
@@ -51,10 +62,13 @@ Box = tuple[bytes, int, int]
 def main() -> None:
     """Read standard input and write the two lines."""
     options = json.loads(sys.argv[1])
-    from c2pa import Context, Reader  # before no more files can be opened
+    from c2pa import Builder, Context, Reader  # before no more files can be opened
 
     limit_process(options)
     file = open(0, "rb", closefd=False)  # noqa: SIM115
+    if "ingredient" in options:
+        _write(_read_ingredient(file, options, Context, Reader, Builder))
+        return
     _write(_facts(file))
     file.seek(0)
     _write(_read_manifests(file, options, Context, Reader))
@@ -171,6 +185,89 @@ def _read_manifests(
     except Exception as error:
         kind, _, message = str(error).partition(": ")  # the library has classes for some kinds only
         return {"error": kind[:40], "message": message[:400]}
+
+
+def _read_ingredient(
+    file: IO[bytes],
+    options: dict[str, Any],
+    context: Any,
+    reader: Callable[..., Any],
+    builder: Callable[..., Any],
+) -> dict[str, Any]:
+    """What the manifest of an ingredient says, and the ingredient as an archive, from which a builder takes
+    it over without reading the file again; or the name of an error of the library.
+
+    With `is_large` the pictures and the sound are not compared with the manifest, and only that is read.
+    """
+    definition = dict(options["ingredient"])
+    kind, stream, store = definition["format"], file, None
+    try:
+        if options["is_large"]:
+            head, store = _read_store(file)
+            stream = io.BytesIO(head)
+        with (
+            context.from_dict(options["settings"]) as settings,
+            reader(kind, stream, manifest_data=store, context=settings) as read,
+        ):
+            values, state = json.loads(read.json()), str(read.get_validation_state())
+        whole: dict[str, Any] = {"claim_generator_info": [{"name": "Hinode"}], "assertions": []}
+        if store is not None:
+            state, results = _without_content(values["validation_results"])
+            definition |= {
+                "manifest_data": {"format": "application/c2pa", "identifier": "store"},
+                "active_manifest": values["active_manifest"],
+                "validation_results": results,
+            }
+            whole["ingredients"] = [definition]
+        with context.from_dict(options["settings"]) as settings, builder(whole, context=settings) as build:
+            if store is None:
+                file.seek(0)
+                build.add_ingredient(definition, kind, file)
+            else:
+                build.add_resource("store", io.BytesIO(store))
+            archive = io.BytesIO()
+            build.write_ingredient_archive(definition["label"], archive)
+    except MemoryError:
+        return {"error": "MemoryError", "message": ""}
+    except Exception as error:
+        name, _, message = str(error).partition(": ")
+        return {"error": name[:40], "message": message[:400]}
+    label = values["active_manifest"]
+    return {
+        "state": state,
+        "label": label,
+        "active": values["manifests"][label],
+        "archive": base64.b64encode(archive.getvalue()).decode(),
+    }
+
+
+def _read_store(file: IO[bytes]) -> tuple[bytes, bytes]:
+    """The first box of an MP4, and the store of manifests in it; raises ValueError if there is none."""
+    head = b""
+    for kind, start, count in read_boxes(file, os.fstat(file.fileno()).st_size):
+        if not head:
+            file.seek(0)
+            head = file.read(start + count)
+        if kind != b"uuid" or count > MAX_STORE_BYTES:
+            continue
+        file.seek(start)
+        content = file.read(count)
+        # Its type, a version of four bytes, a purpose that ends with a zero, and an offset of eight bytes.
+        purpose, _, rest = content[20:].partition(b"\0")
+        if content.startswith(MARKS[0]) and purpose == b"manifest":
+            return head, rest[8:]
+    raise ValueError("ManifestNotFound: the file has no box with manifests")
+
+
+def _without_content(results: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The state and the results of a validation to which the pictures were not shown."""
+    active = results["activeManifest"]
+    failures = [entry for entry in active["failure"] if not entry["code"].startswith(HASH_OF_CONTENT)]
+    note = {"code": UNCHECKED, "explanation": "the file is too large to be compared with its record"}
+    active |= {"failure": failures, "informational": [*active["informational"], note]}
+    codes = {entry["code"] for entry in failures}
+    state = "Trusted" if not codes else "Valid" if codes == {UNTRUSTED} else "Invalid"
+    return state, results
 
 
 def _write(value: dict[str, Any]) -> None:

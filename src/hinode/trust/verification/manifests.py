@@ -97,6 +97,7 @@ class _Builder:
                 codes += _failures(own.get("validationResults"))
             if reference and own is None:
                 codes.append("ingredient.manifest.missing")
+            codes += [code for code in _codes(recorded, "informational") if code in words.UNCHECKED]
             codes = list(dict.fromkeys(codes))
             yield Ingredient(
                 title=_text(facts.get("dc:title")),
@@ -124,13 +125,15 @@ def _kind(code: str) -> State:
         return State.TAMPERED
     if code in words.UNKNOWN_SIGNER:
         return State.UNKNOWN_SIGNER
-    return State.TRUSTED if code in words.NOTES and not words.NOTES[code] else State.DAMAGED
+    is_no_fault = code in words.UNCHECKED or words.NOTES.get(code) == words.NO_TEXT
+    return State.TRUSTED if is_no_fault else State.DAMAGED
 
 
 def _findings(codes: Sequence[str]) -> Iterable[Finding]:
     """The failures in words, those that decide about the state first."""
     for code in sorted(codes, key=lambda code: WORST_FIRST.index(_kind(code))):
-        text = words.TAMPERED.get(code) or words.UNKNOWN_SIGNER.get(code) or words.NOTES.get(code)
+        texts = words.TAMPERED, words.UNKNOWN_SIGNER, words.UNCHECKED, words.NOTES
+        text = next((table[code] for table in texts if code in table), None)
         if text != words.NO_TEXT:
             yield Finding(code[:MAX_TEXT], text or f"{words.UNTOLD}: {code[:80]}")
 

@@ -118,6 +118,12 @@ NOTES = {
 }
 """What is not a fault; with an empty text, not worth a line."""
 
+UNCHECKED = {
+    "org.hinode.ingredient.unchecked": "the file was too large to compare its pictures and sound with its"
+    " record when it was used",
+}
+"""What was not examined; it says nothing against a file."""
+
 UNTOLD = "a check of the standard failed"
 NO_TEXT = ""
 
