@@ -216,6 +216,20 @@ def test_a_clip_without_sound_is_a_file_without_a_track(clip: Clip, tmp_path: Pa
     assert "sound" not in json.loads(read_video(tmp_path / "a.mp4").metadata["description"])
 
 
+def test_a_clip_of_free_use_shows_that_it_was_generated(clip: Clip, tmp_path: Path) -> None:
+    request = Request("x", *clip.size, seconds=len(clip.frames) / clip.fps)
+    for name, visible in (("paid", False), ("free", True)):
+        request = dataclasses.replace(request, visible_mark=visible)
+        off = Watermarking(enabled=False)
+        path = tmp_path / name
+        pipeline.finish(request, clip, path, "png", marking=MARKING, watermarking=off)
+    for frame in sorted((tmp_path / "free").glob("*.png")):
+        paid, free = (np.asarray(Image.open(tmp_path / name / frame.name)) for name in ("paid", "free"))
+        changed = np.flatnonzero((paid != free).any((1, 2)))
+        assert changed.size > 4
+        assert changed[0] >= clip.size[1] / 2
+
+
 def test_a_clip_carries_its_mark_except_in_the_pictures_that_it_shows(clip: Clip, tmp_path: Path) -> None:
     random = np.random.default_rng(2)
     frames = np.repeat(random.integers(60, 190, (1, 180, 320, 3), np.uint8), 8, axis=0)

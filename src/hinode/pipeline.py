@@ -31,7 +31,7 @@ from hinode.trust.provenance.statement import Statement, state_clip
 from hinode.trust.screening import requests as screening
 from hinode.trust.screening.policy import Policy, builtin
 from hinode.trust.watermark.laying import Outcome, Watermarking
-from hinode.trust.watermark.visible import aigc
+from hinode.trust.watermark.visible import Notice, aigc
 
 if TYPE_CHECKING:
     from hinode.trust.provenance.marking import Marking
@@ -171,6 +171,8 @@ def finish(
     sound = clip.sound if format in formats.SOUNDING else None
     text = label(request, clip, describe_sound(sound), embed_prompt=marking.embed_prompt)
     marks = Watermarking.of(marking.settings) if watermarking is None else watermarking
+    if request.visible_mark and marks.notice is None:
+        marks = dataclasses.replace(marks, notice=Notice.short(request.size))
     coverage, fps = _coverage(request, clip, order), float(timeline.fps)
     laid = marks.lay(_mark_facts(request, clip), frames(), request.size, coverage, sound, fps)
     if marks.aigc_producer:

@@ -218,6 +218,8 @@ class Request:
         segments: parts of a directed clip; their seconds add up to those of the clip.
         looped: whether the end continues into the beginning.
         sound: whether the clip has sound; None leaves it to the model.
+        visible_mark: whether its drawn frames say that they were generated; a server decides it, see
+            `jobs.free_use`.
     """
 
     prompt: str
@@ -240,6 +242,7 @@ class Request:
     looped: bool = False
     sound: bool | None = None
     plan: str = ""
+    visible_mark: bool = False
 
     @property
     def size(self) -> Size:

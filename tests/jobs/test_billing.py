@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -238,6 +240,11 @@ def test_free_use_ends_by_itself_at_the_limit_of_loss_and_paid_use_goes_on(servi
     service.store.submit([draft("proj_2")] * 2)
 
 
+def rows(service: Service) -> Sequence[Any]:
+    with service.database.read() as connection:
+        return connection.execute(sa.select(jobs.c.project_id, jobs.c.request)).all()
+
+
 def test_the_policy_of_free_use(service: Service) -> None:
     rules = service.home / "free.yaml"
     fast = replace(draft("proj_2"), request=replace(draft().request, profile="draft"))
@@ -255,6 +262,11 @@ def test_the_policy_of_free_use(service: Service) -> None:
         service.store.submit([fast])
     assert 0 < error.value.retry_after <= DAY
     assert service.store.submit([draft("proj_1")]).jobs[0].priority is Priority.INTERACTIVE
+    marked = {row.project_id: row.request.get("visible_mark", False) for row in rows(service)}
+    assert marked == {"proj_1": False, "proj_2": True}
+    rules.write_text("visible_mark: false\n")
+    again = replace(fast, request=replace(fast.request, visible_mark=True))  # as a remix takes it over
+    assert "visible_mark" not in service.store.submit([again]).jobs[0].request
     rules.write_text("clips: 2\n")
     with pytest.raises(UnreadableRules, match="clips"):
         service.store.submit([fast])

@@ -45,6 +45,12 @@ def admit(
     return [replace(draft, priority=Priority.BATCH) for draft in drafts]
 
 
+def mark(drafts: Sequence[Draft], visible: bool) -> Sequence[Draft]:
+    """The drafts with a visible mark, or without. A clip that is made from another takes over its request,
+    but not this part of it."""
+    return [replace(draft, request=replace(draft.request, visible_mark=visible)) for draft in drafts]
+
+
 def _check_count(connection: Connection, organisation_id: str, new: int, maximum: int, now: float) -> None:
     """Raise OverQuota if an organisation has had its free clips of the day. Its row is locked, so that two of
     its projects do not both take the last one."""

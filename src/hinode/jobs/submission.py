@@ -57,9 +57,13 @@ def accept(
     if project["local_only"] and any(engines.is_external(draft.request.engine) for draft in drafts):
         raise LocalOnly
     _check_quota(connection, project, drafts, now)
+    visible_mark = False
     if pricing is not None and not project["billing"]:
-        drafts = free_use.admit(connection, project, drafts, pricing.free_use(), now)
+        rules = pricing.free_use()
+        drafts = free_use.admit(connection, project, drafts, rules, now)
+        visible_mark = rules.visible_mark
     charges = billing.agree(connection, project, drafts, pricing, now)
+    drafts = free_use.mark(drafts, visible_mark)  # a quote binds the request as it was written
     rows = [
         new_row(draft, now, retry_count) | {"price": charge.agreed}
         for draft, charge in zip(drafts, charges, strict=True)

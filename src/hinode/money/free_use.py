@@ -42,6 +42,7 @@ class FreeUse(Input):
         profiles: of the models that may be used; "default" stands for a request without one; empty for all.
         clips_a_day: of all projects of an organisation that do not pay, in a day of UTC; None for no limit.
         idle_only: a clip is accepted only if no job waits, and every job that is paid for goes before it.
+        visible_mark: clips carry a visible notice that they were generated.
     """
 
     profiles: Annotated[
@@ -49,6 +50,7 @@ class FreeUse(Input):
     ] = ()
     clips_a_day: Annotated[Integer, Field(ge=0, le=1_000_000)] | None = None
     idle_only: Boolean = False
+    visible_mark: Boolean = True
 
     def check_profile(self, request: Request) -> None:
         """Raise NotFree if a request asks for a profile that is not free."""
@@ -59,7 +61,7 @@ class FreeUse(Input):
             raise NotFree(message, f"ask for {names}, or whoever runs this server for credit")
 
 
-NO_RULES = FreeUse()
+NO_RULES = FreeUse(visible_mark=False)
 
 
 def load(home: Path) -> FreeUse:

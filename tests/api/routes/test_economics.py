@@ -95,6 +95,11 @@ def test_the_limit_of_loss_is_set_and_removed(server: Server, check_error: Check
     body = {"period": "day", "hard": "12.50"}
     limits = server.client.put("/v1/economics/limits", json=body).json()
     assert [(entry["scope"], entry["hard"]) for entry in limits["data"]] == [("free", 12_500_000)]
-    assert limits["free_use"] == {"profiles": ["draft"], "clips_a_day": None, "idle_only": False}
+    assert limits["free_use"] == {
+        "profiles": ["draft"],
+        "clips_a_day": None,
+        "idle_only": False,
+        "visible_mark": True,
+    }
     check_error(server.client.put("/v1/economics/limits", json={"hard": "-1"}), 400, "hard")
     assert server.client.put("/v1/economics/limits", json={"period": "day"}).json()["data"] == []

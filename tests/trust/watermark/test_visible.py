@@ -22,6 +22,14 @@ def test_a_notice_is_as_large_and_as_long_as_the_law_asks_for(size: tuple[int, i
     assert notice.draw(frame, 2.0) is frame
 
 
+def test_small_frames_have_a_shorter_notice() -> None:
+    short = {size: Notice.short(size) for size in ((640, 360), (40, 24), (16, 16))}
+    assert [notice and notice.text for notice in short.values()] == ["AI-generated", "AI", None]
+    for size, notice in short.items():
+        frame = np.full((size[1], size[0], 3), 90, np.uint8)
+        assert notice is None or (notice.draw(frame, 0.0) > 200).any()
+
+
 @pytest.mark.parametrize("values", [{"text": ""}, {"text": "x", "seconds": 1}, {"text": "x", "height": 0.04}])
 def test_a_notice_below_the_law_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(BadInput):

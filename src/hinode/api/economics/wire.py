@@ -50,6 +50,7 @@ class FreeRules(wire.Answer):
     profiles: tuple[str, ...]
     clips_a_day: int | None
     idle_only: bool
+    visible_mark: bool = Field(description="Whether free clips show that they were generated.")
 
 
 class LossLimits(wire.Answer):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,8 @@ MIN_HEIGHT = 0.05
 MIN_SECONDS = 2.0
 
 MAX_CHARACTERS = 60
+
+SHORT = ("AI-generated", "AI")
 
 MARGIN = 0.02
 """Distance from the edges, as a share of the shorter side."""
@@ -62,6 +65,17 @@ class Notice:
             raise BadInput(
                 message, f"give {MIN_SECONDS:g} s or more, or 0 for the whole clip", field="notice"
             )
+
+    @classmethod
+    def short(cls, size: Size) -> Notice | None:
+        """The notice of clips that have to carry one and whose installation names no words, as large as
+        frames of a size hold it; None if they hold none."""
+        for text in SHORT:
+            notice = cls(text)
+            with suppress(BadInput):
+                _words(text, notice.height, size)
+                return notice
+        return None
 
     def draw(self, frame: Frames, moment: float) -> Frames:
         """A copy of a frame uint8 [H, W, 3], which is shown `moment` seconds after the first, with the

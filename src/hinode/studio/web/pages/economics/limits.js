@@ -33,7 +33,8 @@ export default function Limits() {
     <${Section} title=${t("economics.free")} about=${html`${t("economics.free.about")} <code>free.yaml</code>`}>
       <dl class="fact-list"><div><dt>${t("economics.free.profiles")}</dt><dd>${rules.profiles.join(", ") || t("economics.free.all")}</dd></div>
         <div><dt>${t("economics.free.clips")}</dt><dd>${rules.clips_a_day ?? t("economics.free.unlimited")}</dd></div>
-        <div><dt>${t("economics.free.when")}</dt><dd>${t(rules.idle_only ? "economics.free.idle" : "economics.free.always")}</dd></div></dl><//>`;
+        <div><dt>${t("economics.free.when")}</dt><dd>${t(rules.idle_only ? "economics.free.idle" : "economics.free.always")}</dd></div>
+        <div><dt>${t("economics.free.mark")}</dt><dd>${t(rules.visible_mark ? "economics.free.marked" : "economics.free.unmarked")}</dd></div></dl><//>`;
 }
 
 /** @param {{ limit: Limit, onRemove: () => void }} properties */
