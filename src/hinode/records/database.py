@@ -26,6 +26,9 @@ DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 READY_SECONDS, MIN_FREE_BYTES = 1.0, 1 << 20
 
 
+_LAST = "hinode.last"
+
+
 class DatabaseError(HinodeError):
     """The database cannot be reached, or this version cannot use it."""
 
@@ -97,12 +100,15 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 take_notes(connection)  # of a transaction that was rolled back
+                connection.info.pop(_LAST, None)
                 with connection.begin():
                     if self.sqlite:
                         driver = connection.connection.driver_connection
                         assert isinstance(driver, sqlite3.Connection)
                         driver.execute(begin)
                     yield connection
+                    for act in connection.info.pop(_LAST, ()):
+                        act()
                 hints = take_notes(connection)
             if hints and not self.sqlite:
                 self._hints.send(hints)
@@ -201,6 +207,12 @@ class Database:
         reason = " ".join(str(error).split())[:300]
         remedy = "free some space on its disk" if reason.endswith("full") else "check that it is running"
         return DatabaseError(f"the database {where} cannot be used: {reason}", remedy)
+
+
+def at_end(connection: Connection, act: Callable[[], object]) -> None:
+    """Call `act` when the block of a transaction of a `Database` has ended, before it commits; an error in it
+    rolls the transaction back. For what takes a lock that has to be the last one."""
+    connection.info.setdefault(_LAST, []).append(act)
 
 
 def clock_of(connection: Connection, now: float) -> float:

@@ -1,4 +1,5 @@
-"""The log of decisions about rights."""
+"""The decisions about rights, in a table of their own that has the history of each subject, and in the audit
+log, where nobody changes them unnoticed."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ from sqlalchemy.engine import Connection
 
 from hinode.records import ids
 from hinode.records.tables import rights_events
+from hinode.trust.audit import log
+from hinode.trust.audit.chain import Event
 
 
 def record(
@@ -20,7 +23,7 @@ def record(
     now: float,
     data: Mapping[str, Any] | None = None,
 ) -> None:
-    """Enter a decision, in the transaction that carries it out.
+    """Enter a decision, in the transaction that carries it out. The audit log gets it at the end of that.
 
     Args:
         kind: what was decided, such as "consent.revoked".
@@ -31,6 +34,7 @@ def record(
     """
     values = {"id": ids.make("right_", now), "kind": kind, "subject": subject, "actor": actor, "at": now}
     connection.execute(rights_events.insert().values(**values, data=dict(data or {})))
+    log.record_last(connection, Event(kind, actor, subject, dict(data or {})), now)
 
 
 def history(connection: Connection, subject: str) -> list[dict[str, Any]]:

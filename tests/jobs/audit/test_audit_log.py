@@ -16,10 +16,11 @@ import pytest
 import sqlalchemy as sa
 
 from hinode.errors import OutputError
-from hinode.jobs.audit import anchoring, log
+from hinode.jobs.audit import anchoring
 from hinode.records.database import Database
 from hinode.records.tables import audit_head, audit_log, audit_payloads
 from hinode.trust.audit import anchor as anchors
+from hinode.trust.audit import log
 from hinode.trust.audit.anchor import AuditError
 from hinode.trust.audit.chain import Event
 from hinode.trust.audit.verification import Fault, Report, verify
@@ -174,7 +175,8 @@ def test_a_full_disk_is_no_alarm(database: Database, tmp_path: Path, monkeypatch
 WRITER = """
 import sys
 from pathlib import Path
-from hinode.jobs.audit import anchoring, log
+from hinode.jobs.audit import anchoring
+from hinode.trust.audit import log
 from hinode.records.database import Database
 from hinode.trust.audit.chain import Event
 database = Database(sys.argv[1])

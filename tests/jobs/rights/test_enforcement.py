@@ -18,10 +18,13 @@ from hinode.jobs.store import Store
 from hinode.records.database import Database
 from hinode.records.tables import artifacts, withheld_files
 from hinode.request import MediaFile
+from hinode.rights import events
 from hinode.rights.consents import YEAR, Consent, Terms
 from hinode.rights.people import Person
 from hinode.rights.receipts import Signer
 from hinode.rights.refusals import ConsentRefused
+from hinode.trust.audit import log
+from hinode.trust.audit.verification import verify
 from tests.jobs.service import DAY, FILES, START, Clock, add_projects, draft
 
 pytestmark = pytest.mark.both_databases
@@ -114,6 +117,26 @@ def test_a_running_job_is_fenced_off(store: Store, consents: Consents) -> None:
 
 
 @pytest.mark.slow
+def test_decisions_are_in_the_audit_log_and_lock_it_last(store: Store, consents: Consents) -> None:
+    consent = grant(store, consents)
+    with store.database.write() as connection:
+        events.record(connection, "takedown.upheld", "takedown_1", "operator", START, {"kind": "likeness"})
+        assert [entry.kind for entry, _ in log.read(connection)] == ["consent.granted"]
+    with pytest.raises(RuntimeError), store.database.write() as connection:
+        events.record(connection, "takedown.rejected", "takedown_2", "operator", START)
+        raise RuntimeError  # so nothing was decided
+    consents.revoke(consent.id, OWNER, OWNER.id)
+    with store.database.read() as connection:
+        entries = list(log.read(connection))
+        report = verify(entries, None, log.stored_head(connection), expect_anchor=False)
+    assert [(entry.kind, entry.actor, entry.subject) for entry, _ in entries] == [
+        ("consent.granted", OWNER.id, consent.id),
+        ("takedown.upheld", "operator", "takedown_1"),
+        ("consent.revoked", OWNER.id, consent.id),
+    ]
+    assert report.intact
+
+
 def test_submissions_and_a_revocation_at_once_leave_no_job(store: Store, consents: Consents) -> None:
     """Each submission is either stopped by the revocation or refused by it."""
     consent = grant(store, consents)

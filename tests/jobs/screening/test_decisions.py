@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from hinode.errors import BadInput
-from hinode.jobs.audit import log
-from hinode.jobs.audit.log import Filter
 from hinode.jobs.screening import past
 from hinode.jobs.screening.decisions import Decisions, Outcome, UnknownDecision
 from hinode.jobs.store import Store
 from hinode.jobs.upkeep import Upkeep
 from hinode.records.database import Database
 from hinode.request import MediaFile
+from hinode.trust.audit import log
+from hinode.trust.audit.log import Filter
 from hinode.trust.screening import policy as policies
 from hinode.trust.screening.frames import ClipBlocked
 from hinode.trust.screening.verdict import Action, Finding, ModerationBlocked, Stage, Verdict

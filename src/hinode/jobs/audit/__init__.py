@@ -1,1 +1,1 @@
-"""The audit log in the database: its only writer, its signed head, and its export."""
+"""The signed head of the audit log, its verification, and its export."""

@@ -12,10 +12,10 @@ from typing import Any
 
 from filelock import FileLock
 
-from hinode.jobs.audit import log
 from hinode.output import replace_file
 from hinode.records.database import Database
 from hinode.trust.audit import anchor as anchors
+from hinode.trust.audit import log
 from hinode.trust.audit.anchor import HEAD_FILE, KEY_FILE, Anchor, AuditError
 from hinode.trust.audit.chain import EMPTY, Entry, Head, follow
 from hinode.trust.audit.verification import Payload, Report, verify

@@ -12,7 +12,6 @@ from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
 from hinode.jobs import ids
-from hinode.jobs.audit import log
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row, insert_into
@@ -20,6 +19,7 @@ from hinode.records.tables import screening_appeals as appeals
 from hinode.records.tables import screening_decisions as decisions
 from hinode.records.tables import screening_frames as frames
 from hinode.request import MediaFile
+from hinode.trust.audit import log
 from hinode.trust.audit.chain import Event
 from hinode.trust.screening.verdict import Action, Finding, Verdict
 

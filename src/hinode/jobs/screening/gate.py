@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, HinodeError
-from hinode.jobs.audit import log
 from hinode.jobs.job import Draft, Job
 from hinode.jobs.rows import read_request
 from hinode.jobs.screening import decisions
@@ -19,6 +18,7 @@ from hinode.money.meters.days import DailyMeters, Kind
 from hinode.records.database import Database
 from hinode.records.tables import jobs, parents
 from hinode.request import MediaFile, Request
+from hinode.trust.audit import log
 from hinode.trust.audit.chain import Event
 from hinode.trust.screening import requests
 from hinode.trust.screening.frames import ClipBlocked

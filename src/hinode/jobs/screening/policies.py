@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hinode.errors import BadInput, HinodeError
-from hinode.jobs.audit import log
-from hinode.jobs.audit.log import Filter
 from hinode.output import replace_file
 from hinode.records.database import Database
+from hinode.trust.audit import log
 from hinode.trust.audit.chain import Event
+from hinode.trust.audit.log import Filter
 from hinode.trust.screening import policy as policies
 from hinode.trust.screening.policy import Policy, PolicyFile
 

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
-from hinode.jobs.audit import log
 from hinode.jobs.ids import make as make_id
 from hinode.jobs.ids import parse_name
 from hinode.jobs.tenants.tenant import (
@@ -35,6 +34,7 @@ from hinode.records.rows import count_rows, first_row
 from hinode.records.tables import api_keys, organisations, projects
 from hinode.rights import attestations
 from hinode.rights.people import OPERATOR
+from hinode.trust.audit import log
 from hinode.trust.audit.chain import Event
 
 FIRST_NAME = "default"

@@ -1,4 +1,4 @@
 """The audit log: entries in a chain of hashes, whose head is signed outside the log.
 
-Values and pure decisions. The table and its only writer are in `jobs.audit`.
+`log` is the only writer of its table; what signs and exports it is in `jobs.audit`.
 """

@@ -16,9 +16,10 @@ from hinode.api import wire
 from hinode.api.context import AppContext, Operator
 from hinode.api.queries import PageQuery
 from hinode.errors import BadInput, quote
-from hinode.jobs.audit import anchoring, log
-from hinode.jobs.audit.log import Filter
+from hinode.jobs.audit import anchoring
+from hinode.trust.audit import log
 from hinode.trust.audit.chain import Entry
+from hinode.trust.audit.log import Filter
 from hinode.trust.audit.verification import Payload
 
 router = APIRouter(prefix="/v1/audit", tags=["Rights"])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from hinode.records import database
 from hinode.records.rows import first_row, insert_into
 from hinode.records.tables import audit_head, audit_log, audit_payloads
 from hinode.trust.audit.chain import EMPTY, SALT_BYTES, Entry, Event, Head, append
@@ -50,6 +51,12 @@ def record(connection: Connection, event: Event, now: float | None = None) -> En
     )
     connection.execute(audit_head.update().values(count=entry.number, hash=entry.hash))
     return entry
+
+
+def record_last(connection: Connection, event: Event, now: float) -> None:
+    """Write an event when the block of the caller's transaction ends, before it commits: whatever the
+    transaction locks until then, it locks before the log. See `record`."""
+    database.at_end(connection, lambda: record(connection, event, now))
 
 
 def erase(connection: Connection, subject: str) -> int:
