@@ -31,7 +31,7 @@ from hinode.cli import (
 )
 from hinode.cli.command import ClipCommand, Command, CommandGroup
 from hinode.cli.money import budgets, capacity, credits, economics, invoices, promos, usage
-from hinode.cli.trust import audit, authority, detect, rights, screening, verify
+from hinode.cli.trust import audit, authority, detect, rights, screening, sign, verify
 from hinode.settings import thread_variables
 
 # torch, NumPy, the media libraries, the database and the web server are imported inside the commands that
@@ -111,6 +111,8 @@ for kind, commands in ((ClipCommand, CLIP_COMMANDS), (Command, COMMANDS)):
 for panel, groups in GROUPS.items():
     for name, group in groups.items():
         app.add_typer(group, name=name, rich_help_panel=panel)
+
+authority.trust.command("sign", cls=Command)(sign.sign)
 
 
 def main() -> None:

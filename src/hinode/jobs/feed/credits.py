@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.jobs.job import Job
+from hinode.jobs.library.storage import VIDEOS
 from hinode.jobs.rows import read_job
 from hinode.records.tables import artifacts, jobs, posts
 
@@ -74,7 +75,7 @@ def title_of(caption: str, prompt: str) -> str:
 def _parents(connection: Connection, video: Job) -> Iterator[Job]:
     """The videos of the project that a video was made from, deleted ones too."""
     digests = {reference["digest"] for reference in video.request.get("references", ())}
-    files = artifacts.c.role == "video"
+    files = artifacts.c.role.in_(VIDEOS)
     # The source is known by its id; another video may have the same file.
     own = sa.select(artifacts.c.digest).where(files, artifacts.c.job_id == video.source_id)
     digests -= set(connection.scalars(own))

@@ -16,6 +16,9 @@ KINDS = ("clips", "stills", "files", "characters", "inputs")
 """What files are, the first one counting: videos, thumbnails and sheets, uploads, characters, references."""
 OUTPUTS = ("video", "thumbnail", "spritesheet")
 """Roles of the files that a job makes."""
+UNSIGNED = "unsigned."
+"""Before the role, that of a file which is served no more, since a signed copy has taken its place."""
+VIDEOS = ("video", f"{UNSIGNED}video")
 LATER = 3600.0
 
 
@@ -121,7 +124,9 @@ def _files(project_id: str) -> sa.CompoundSelect[Any]:
         else_=KINDS.index("inputs"),
     ).label("kind")
     of_jobs = sa.select(artifacts.c.digest, role, artifacts.c.bytes)
-    of_jobs = of_jobs.join(jobs, jobs.c.id == artifacts.c.job_id).where(*_in_library(project_id))
+    # The project did not ask for the copies.
+    counted = sa.not_(artifacts.c.role.startswith(UNSIGNED, autoescape=True))
+    of_jobs = of_jobs.join(jobs, jobs.c.id == artifacts.c.job_id).where(counted, *_in_library(project_id))
     others = (
         sa.select(table.c.digest, sa.literal(KINDS.index(kind)).label("kind"), table.c.bytes).where(
             table.c.project_id == project_id, table.c.deleted_at.is_(None)

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from hinode.jobs.files.characters import WORDS
 from hinode.jobs.files.objects import Objects, StoreError
+from hinode.jobs.library.storage import OUTPUTS, VIDEOS
 from hinode.jobs.rights.enforcement import Action, act
 from hinode.records.database import Database
 from hinode.records.rows import insert_into
@@ -171,7 +172,7 @@ def matches_of(connection: Connection, takedown_id: str) -> list[Match]:
 def files_of(connection: Connection, entry_id: str) -> dict[str, MediaFile]:
     """The files of an entry that is there, by role: those of a video, or the file of an upload or character
     as "file"."""
-    shown = artifacts.c.role.in_((VIDEO, "thumbnail", "spritesheet"))
+    shown = artifacts.c.role.in_(OUTPUTS)
     of_job = sa.select(artifacts.c.role, artifacts.c.digest, artifacts.c.media_type, artifacts.c.bytes)
     others = (
         sa.select(sa.literal("file"), table.c.digest, table.c.media_type, table.c.bytes).where(
@@ -232,7 +233,7 @@ def _is_there(connection: Connection, name: str) -> bool:
 def _digests_of(entry_ids: list[str]) -> sa.Select[Any]:
     """The files by which entries are compared: the video of a job, the file of an upload or a character."""
     parts = [
-        sa.select(artifacts.c.digest).where(artifacts.c.role == VIDEO, artifacts.c.job_id.in_(entry_ids)),
+        sa.select(artifacts.c.digest).where(artifacts.c.role.in_(VIDEOS), artifacts.c.job_id.in_(entry_ids)),
         sa.select(uploads.c.digest).where(uploads.c.id.in_(entry_ids)),
         sa.select(characters.c.digest).where(
             characters.c.id.in_(entry_ids), characters.c.media_type != WORDS
@@ -246,7 +247,7 @@ def _entries(connection: Connection, digests: set[str]) -> list[str]:
     parts = [
         sa.select(artifacts.c.job_id.label("id"))
         .join(jobs, jobs.c.id == artifacts.c.job_id)
-        .where(artifacts.c.role == VIDEO, artifacts.c.digest.in_(digests), jobs.c.deleted_at.is_(None)),
+        .where(artifacts.c.role.in_(VIDEOS), artifacts.c.digest.in_(digests), jobs.c.deleted_at.is_(None)),
         *(
             sa.select(table.c.id).where(table.c.digest.in_(digests), table.c.deleted_at.is_(None))
             for table in (uploads, characters)
@@ -280,7 +281,9 @@ def _all_prints(connection: Connection) -> Iterator[tuple[str, Fingerprint]]:
 
 def _derived(connection: Connection, entry_ids: list[str], digests: set[str]) -> list[str]:
     """Videos that were made from some videos or files, through all generations, deleted ones left out."""
-    inputs = sa.select(artifacts.c.job_id).where(artifacts.c.role != VIDEO, artifacts.c.digest.in_(digests))
+    inputs = sa.select(artifacts.c.job_id).where(
+        artifacts.c.role.not_in(VIDEOS), artifacts.c.digest.in_(digests)
+    )
     children = sa.select(parents.c.job_id).where(parents.c.parent_id.in_(entry_ids))
     first = sa.select(jobs.c.id).where(sa.or_(jobs.c.id.in_(inputs), jobs.c.id.in_(children)))
     below = first.cte("below", recursive=True)

@@ -59,6 +59,8 @@ def define(statement: Statement, label: str, kept: Iterable[str | None], now: dt
         }
         assertions.append(_assertion("c2pa.ai-disclosure", disclosure))
         assertions.append(_assertion(f"{NAMESPACE}.generation", {k: v for k, v in facts.items() if v}))
+    if statement.copy_of:
+        assertions.append(_assertion(f"{NAMESPACE}.copy", {"of": f"sha256:{statement.copy_of}"}))
     entries = {name: {"use": "notAllowed"} for name in MINING}
     assertions.append(_assertion("cawg.training-mining", {"entries": entries}))
     return {

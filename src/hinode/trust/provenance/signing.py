@@ -19,7 +19,7 @@ from hinode.output import replace_file
 from hinode.trust.provenance import manifest
 from hinode.trust.provenance.authority import Authority
 from hinode.trust.provenance.ingredients import Inspected, context_settings, inspect
-from hinode.trust.provenance.statement import Statement
+from hinode.trust.provenance.statement import Extent, Statement
 from hinode.trust.verification.child import media_digest, read_boxes
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,9 @@ def _sign(source: Any, target: Any, kind: str, statement: Statement, authority: 
     anchors = authority.anchors()
     inspected = tuple(inspect(item, index, anchors) for index, item in enumerate(statement.ingredients))
     kept = [read.source_type or read.item.source_type for read in inspected if read.item.is_kept]
-    definition = manifest.define(statement, label, kept, dt.datetime.now(dt.UTC))
+    now = dt.datetime.now(dt.UTC)
+    when = now if statement.made_at is None else dt.datetime.fromtimestamp(statement.made_at, dt.UTC)
+    definition = manifest.define(statement, label, kept, when)
     # An ingredient whose certificate has ended, or that was changed, must not fail the file that it is in.
     # So a second try leaves it to readers to find that out, and a third one names it by its digest alone.
     tries = [(True, True, ""), (False, True, ""), (False, False, "")] if inspected else [(True, True, "")]
@@ -215,6 +217,11 @@ def _attempt(
                 raise failures[0] from None
             raise
         return content
+
+
+def read_mark(path: Path, label: str) -> Mark:
+    """What a file that was signed already can be recognised by; `label` is that of its manifest."""
+    return _mark(path, _Signed(b"", label, (), False), Statement(Extent.NOTHING))
 
 
 def _mark(path: Path, signed: _Signed, statement: Statement, sidecar: Path | None = None) -> Mark:

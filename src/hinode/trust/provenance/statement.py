@@ -97,6 +97,8 @@ class Statement:
         licence: of the weights, or "".
         ingredients: what the file was made from; at most one is the parent.
         watermark_id: what the invisible watermark in the file carries, or None for a file without one.
+        copy_of: SHA-256 of the unsigned file that this one is a copy of, or "".
+        made_at: when it was made, in seconds since 1970; None for now.
     """
 
     extent: Extent
@@ -106,6 +108,8 @@ class Statement:
     licence: str = ""
     ingredients: tuple[Ingredient, ...] = ()
     watermark_id: str | None = None
+    copy_of: str = ""
+    made_at: float | None = None
 
 
 def source_type(extent: Extent, kept: Iterable[str | None]) -> str | None:
