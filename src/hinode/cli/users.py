@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,18 +21,26 @@ from hinode.cli.tenants import open_database
 from hinode.errors import BadInput, quote
 
 if TYPE_CHECKING:
+    from hinode.jobs.persons.records import Account
     from hinode.jobs.tenants.members import Members
     from hinode.jobs.tenants.sessions import Sessions
     from hinode.jobs.tenants.tenants import Tenants
 
 DEFAULT_URL = "http://localhost:8000"
 
-users = typer.Typer(help="Add, list and remove people who sign in.", no_args_is_help=True)
+users = typer.Typer(
+    help="Add, list and remove people who sign in, and export and delete what there is of them.",
+    no_args_is_help=True,
+)
 
 ProjectName = Annotated[
     str | None,
     typer.Option("--project", metavar="NAME", help="Name or id.", show_default="the first project"),
 ]
+AnyProject = Annotated[
+    str | None, typer.Option("--project", metavar="NAME", help="Name or id.", show_default="every project")
+]
+UserName = Annotated[str, typer.Argument(help="Id, user_…, or email address.")]
 Url = Annotated[
     str | None,
     typer.Option(metavar="URL", help="Address of the server.", show_default="as the server was started"),
@@ -90,12 +101,10 @@ def list_users(as_json: options.AsJson = False) -> None:
 
 @users.command("remove", cls=Command)
 def remove_user(
-    user: Annotated[str, typer.Argument(help="Id, user_…, or email address.")],
-    project: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name or id.", show_default="every project")
-    ] = None,
+    user: UserName,
+    project: AnyProject = None,
 ) -> None:
-    """Remove a person. Open sessions of the person end."""
+    """Remove a person, whose videos and prompts stay (see `hinode users delete`). Open sessions end."""
     with _open() as (tenants, _, members):
         project_id = None if project is None else tenants.project(project).id
         matches = [
@@ -108,6 +117,81 @@ def remove_user(
             print(f"removed {member.id}")
     if not matches:
         raise BadInput(f"there is no user {quote(user)}", "list them with `hinode users list`", field="user")
+
+
+@users.command("export", cls=Command)
+def export_user(
+    user: UserName,
+    file: Annotated[Path, typer.Argument(help="File to write, .zip")],
+    project: AnyProject = None,
+) -> None:
+    """Write everything that there is of a person into one ZIP file, with an index.
+
+    Videos and prompts of signed-in sessions, consents and receipts, notices, invoices that name the person,
+    entries of the audit log.
+    """
+    from hinode.jobs.files.stores import open_store
+    from hinode.jobs.persons.export import export
+    from hinode.settings import Settings
+
+    objects = open_store(Settings.from_environment(os.environ))
+    with _open() as (tenants, _, members):
+        accounts = _accounts(tenants, user, project)
+        exported = export(members.database, objects, accounts, file, time.time())
+    rows = sum(exported.rows.values())
+    print(f"{file}: {rows:,} rows and {exported.files:,} files, {exported.bytes:,} bytes")
+    if exported.missing:
+        print(f"{len(exported.missing)} files are not in the store; the index names them", file=sys.stderr)
+
+
+@users.command("delete", cls=Command)
+def delete_user(
+    user: UserName,
+    project: AnyProject = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete everything that there is of a person, for good. An interrupted deletion goes on.
+
+    Invoices stay, as the law asks; the audit log and decisions keep an id in place of the name.
+    """
+    from hinode.jobs.files.stores import open_store
+    from hinode.jobs.persons.erasure import erase
+    from hinode.jobs.rights.consents import Consents
+    from hinode.rights.people import OPERATOR
+    from hinode.rights.receipts import Signer
+    from hinode.settings import Settings
+
+    settings = Settings.from_environment(os.environ)
+    objects = open_store(settings)
+    with _open() as (tenants, _, members):
+        accounts = _accounts(tenants, user, project)
+        names = ", ".join(f"{account.email} ({account.id})" for account in accounts)
+        if not yes and not typer.confirm(f"Delete {names} with all videos that the person made?"):
+            raise typer.Exit(1)
+        people = Consents(members.database, objects, Signer(settings.home), time.time)
+        for account in accounts:
+            erased = erase(members.database, objects, people, account, OPERATOR, time.time)
+            print(
+                f"deleted {account.id}: {erased.rows:,} rows; its files go with the next sweep of the server"
+            )
+            if erased.invoices:
+                print(
+                    f"{erased.invoices} invoices name the person and stay, as the law asks", file=sys.stderr
+                )
+            if not erased.is_complete:
+                print(
+                    f"{len(erased.held)} videos and {erased.notices} notices stay until appeals have ended;"
+                    " run the command again then",
+                    file=sys.stderr,
+                )
+
+
+def _accounts(tenants: Tenants, user: str, project: str | None) -> list[Account]:
+    from hinode.jobs.persons.records import find_accounts
+
+    project_id = None if project is None else tenants.project(project).id
+    with tenants.database.read() as connection:
+        return find_accounts(connection, user, project_id)
 
 
 @contextmanager

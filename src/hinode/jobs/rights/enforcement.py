@@ -33,11 +33,17 @@ from hinode.records.tables import (
 
 VIDEO, FILE, CHARACTER = "video_", "file-", "char_"
 """Prefixes of the ids of what can be withheld."""
-CODES = {"consent": "consent_revoked", "takedown": "taken_down", "proj": "project_deleted"}
+CODES = {
+    "consent": "consent_revoked",
+    "takedown": "taken_down",
+    "proj": "project_deleted",
+    "user": "user_deleted",
+}
 MESSAGES = {
     "consent": "a person who is shown has withdrawn the consent, or it has expired",
     "takedown": "the video was taken down after a notice",
     "proj": "its project was deleted",
+    "user": "the account of its maker was deleted",
 }
 
 

@@ -38,10 +38,10 @@ class Attempts:
             OverQuota: there were too many.
         """
         now = self.clock()
-        limits = {_subject("address", address): MAX_OF_ADDRESS}
-        here = _subject("account", account, "address", address)
+        limits = {subject_of("address", address): MAX_OF_ADDRESS}
+        here = subject_of("account", account, "address", address)
         if account:
-            limits |= {_subject("account", account): MAX_OF_ACCOUNT, here: MAX_OF_ACCOUNT_HERE}
+            limits |= {subject_of("account", account): MAX_OF_ACCOUNT, here: MAX_OF_ACCOUNT_HERE}
         with self.database.write() as connection:
             connection.execute(table.delete().where(table.c.at <= now - WINDOW_SECONDS))
             for subject, maximum in limits.items():
@@ -59,6 +59,6 @@ class Attempts:
         return forget
 
 
-def _subject(*parts: str) -> str:
+def subject_of(*parts: str) -> str:
     """What attempts are counted by; the table holds no addresses of people."""
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

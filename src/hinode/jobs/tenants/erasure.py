@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -73,11 +74,12 @@ def erase(
         stopped = act(connection, Action.STOP, list(connection.scalars(open_jobs)), project_id, clock())
     for job_id in stopped:
         objects.delete_preview(job_id)
-    held = _held(database, project_id)
+    held = evidence(database, jobs.c.project_id == project_id)
     with database.write() as connection:
-        _drop_withheld(connection, project_id, held)
+        mine = sa.select(withheld.c.entry_id).where(withheld.c.project_id == project_id)
+        drop_withheld(connection, mine, held)
     count = sum(
-        _delete(database, table, condition, held) for table, condition in conditions(project_id).items()
+        delete_rows(database, table, condition, held) for table, condition in conditions(project_id).items()
     )
     return Erased(count, tuple(sorted(held)))
 
@@ -107,24 +109,25 @@ def _close(connection: Connection, project_id: str, actor: str, now: float) -> N
     connection.execute(gone.values(deleted_at=now))
 
 
-def _held(database: Database, project_id: str) -> set[str]:
-    """The videos of a project that are evidence of a notice. What a consent withholds is no evidence."""
+def evidence(database: Database, condition: sa.ColumnElement[bool]) -> set[str]:
+    """The videos that meet a condition and are evidence of a notice. What a consent withholds is none."""
     by_notice = withheld.c.entry_id == jobs.c.id, withheld.c.cause_id.startswith("takedown_", autoescape=True)
     query = sa.select(jobs.c.id).join(withheld_entries, withheld_entries.c.entry_id == jobs.c.id)
-    query = query.where(jobs.c.project_id == project_id, sa.exists().where(*by_notice))
+    query = query.where(condition, sa.exists().where(*by_notice))
     with database.read() as connection:
         return set(connection.scalars(query))
 
 
-def _drop_withheld(connection: Connection, project_id: str, held: set[str]) -> None:
-    """Forget the files that were put aside, but those of videos that are evidence."""
-    mine = sa.select(withheld.c.entry_id).where(withheld.c.project_id == project_id)
+def drop_withheld(connection: Connection, entries: sa.Select[Any], held: set[str]) -> None:
+    """Forget the files of entries that were put aside, but those of videos that are evidence."""
     for table in (withheld_files, withheld_entries):
-        theirs = table.c.entry_id.in_(mine), table.c.entry_id.not_in(held)
+        theirs = table.c.entry_id.in_(entries), table.c.entry_id.not_in(held)
         connection.execute(table.delete().where(*theirs))
 
 
-def _delete(database: Database, table: sa.Table, condition: sa.ColumnElement[bool], held: set[str]) -> int:
+def delete_rows(
+    database: Database, table: sa.Table, condition: sa.ColumnElement[bool], held: set[str]
+) -> int:
     """Delete rows in short transactions, but those of videos that are evidence, whose files are aside."""
     if table.name == TOMBSTONE:
         return 0

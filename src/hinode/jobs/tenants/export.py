@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,8 @@ from hinode.records.database import Database
 from hinode.records.tables import artifacts, characters, jobs, uploads
 
 FORMAT = 1
+Part = dict[str, Any]
+"""What an index says of a part: its name, its size and its SHA-256."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,8 @@ def export(database: Database, objects: Objects, project_id: str, path: Path, no
         OutputError: the disk is full.
     """
     check_writable(path)
-    parts: list[dict[str, Any]] = []
+    parts: list[Part] = []
     counts: dict[str, int] = {}
-    missing, files = [], 0
     with (
         replace_file(path, durable=True) as part,
         zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -58,28 +59,49 @@ def export(database: Database, objects: Objects, project_id: str, path: Path, no
         part.chmod(0o600)
         with database.read() as connection:
             for table, condition in reversed(conditions(project_id).items()):
-                lines = [_line(table, row) for row in connection.execute(_query(table, condition)).mappings()]
-                counts[table.name] = len(lines)
                 name = f"{table.name}.jsonl"
-                parts.append(_write(archive, name, iter(lines)))
-            digests = _digests(connection, project_id)
-        for digest, name in sorted(digests.items()):
-            try:
-                with objects.fetch(digest).open("rb") as file:
-                    parts.append(_write(archive, name, iter(partial(file.read, BLOCK), b"")))
-                    files += 1
-            except (FileNotFoundError, StoreError):
-                missing.append(digest)
+                written, counts[table.name] = add_rows(archive, connection, table, condition, name)
+                parts.append(written)
+            digests = set(_digests(connection, project_id))
+        files, missing = add_files(archive, objects, digests)
         manifest = {
             "format": FORMAT,
             "hinode": __version__,
             "project_id": project_id,
             "created_at": int(now),
-            "parts": parts,
+            "parts": [*parts, *files],
             "missing": missing,
         }
         archive.writestr("manifest.json", json.dumps(manifest, indent=1))
-    return Exported(counts, files, path.stat().st_size, tuple(missing))
+    return Exported(counts, len(files), path.stat().st_size, tuple(missing))
+
+
+def add_rows(
+    archive: zipfile.ZipFile,
+    connection: Connection,
+    table: sa.Table,
+    condition: sa.ColumnElement[bool],
+    name: str,
+) -> tuple[Part, int]:
+    """Write rows of a table as lines of JSON, without secrets; returns what the index says of them, and how
+    many there are."""
+    lines = [_line(row) for row in connection.execute(_query(table, condition)).mappings()]
+    return _write(archive, name, iter(lines)), len(lines)
+
+
+def add_files(
+    archive: zipfile.ZipFile, objects: Objects, digests: Iterable[str]
+) -> tuple[list[Part], list[str]]:
+    """Write files of the store; returns what the index says of them, and digests of missing ones."""
+    parts, missing = [], []
+    for digest in sorted(digests):
+        try:
+            with objects.fetch(digest).open("rb") as file:
+                blocks = iter(partial(file.read, BLOCK), b"")
+                parts.append(_write(archive, f"files/{digest}", blocks))
+        except (FileNotFoundError, StoreError):
+            missing.append(digest)
+    return parts, missing
 
 
 def _query(table: sa.Table, condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
@@ -88,11 +110,11 @@ def _query(table: sa.Table, condition: sa.ColumnElement[bool]) -> sa.Select[Any]
     return sa.select(*columns).where(condition).order_by(*table.primary_key.columns)
 
 
-def _line(table: sa.Table, row: sa.RowMapping) -> bytes:
+def _line(row: sa.RowMapping) -> bytes:
     return json.dumps(dict(row), ensure_ascii=False, default=str).encode() + b"\n"
 
 
-def _write(archive: zipfile.ZipFile, name: str, blocks: Iterator[bytes]) -> dict[str, Any]:
+def _write(archive: zipfile.ZipFile, name: str, blocks: Iterator[bytes]) -> Part:
     digest, size = hashlib.sha256(), 0
     with archive.open(name, "w", force_zip64=True) as target:
         for block in blocks:
@@ -102,14 +124,10 @@ def _write(archive: zipfile.ZipFile, name: str, blocks: Iterator[bytes]) -> dict
     return {"name": name, "bytes": size, "sha256": digest.hexdigest()}
 
 
-def _digests(connection: Connection, project_id: str) -> dict[str, str]:
-    """The files of a project with their names in the archive."""
+def _digests(connection: Connection, project_id: str) -> Iterator[str]:
+    """The files of a project."""
     mine = sa.select(jobs.c.id).where(jobs.c.project_id == project_id)
-    queries = (
-        sa.select(artifacts.c.digest).where(artifacts.c.job_id.in_(mine)),
-        *(
-            sa.select(table.c.digest).where(table.c.project_id == project_id, table.c.deleted_at.is_(None))
-            for table in (uploads, characters)
-        ),
-    )
-    return {digest: f"files/{digest}" for query in queries for digest in connection.scalars(query)}
+    yield from connection.scalars(sa.select(artifacts.c.digest).where(artifacts.c.job_id.in_(mine)))
+    for table in (uploads, characters):
+        there = table.c.project_id == project_id, table.c.deleted_at.is_(None)
+        yield from connection.scalars(sa.select(table.c.digest).where(*there))

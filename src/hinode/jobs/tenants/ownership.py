@@ -60,7 +60,9 @@ TOMBSTONE = "projects"
 """The row of a deleted project stays, without its name, since decisions refer to its id."""
 SECRETS = frozenset({"digest", "password", "secret", "old_secret", "address", "token"})
 """Columns that an export leaves out, of the tables with secrets."""
-WITH_SECRETS = frozenset({"api_keys", "one_time_tokens", "sessions", "users", "webhook_endpoints"})
+WITH_SECRETS = frozenset(
+    {"api_keys", "one_time_tokens", "sessions", "takedowns", "users", "webhook_endpoints"}
+)
 
 
 def conditions(project_id: str) -> dict[sa.Table, Condition]:

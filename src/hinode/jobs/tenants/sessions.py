@@ -24,7 +24,7 @@ from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.prepared import Prepared
 from hinode.records.rows import first_row, from_row
-from hinode.records.tables import instances, projects, sessions, users
+from hinode.records.tables import instances, jobs, projects, sessions, users
 
 SESSION_SECONDS = 30 * 86_400.0
 MAX_AGENT_LENGTH = 200
@@ -164,7 +164,10 @@ class Sessions:
             "digest": digest_of(token),
         }
         values |= {"agent": printable[:MAX_AGENT_LENGTH], "created_at": now}
-        connection.execute(sessions.delete().where(sessions.c.expires_at < now - RETENTION_SECONDS))
+        over = sessions.c.expires_at < now - RETENTION_SECONDS
+        # A session says who made a video: without it nobody could export or delete what is a person's.
+        made = sa.and_(sessions.c.user_id.is_not(None), sa.exists().where(jobs.c.key_id == sessions.c.id))
+        connection.execute(sessions.delete().where(over, ~made))
         connection.execute(sessions.insert().values(**values, expires_at=now + SESSION_SECONDS))
         row = first_row(connection, _SESSIONS.where(sessions.c.id == session_id))
         assert row is not None

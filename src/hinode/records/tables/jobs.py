@@ -92,6 +92,7 @@ jobs = Table(
     partial_index("ix_jobs_checkpoint", "checkpoint", where="checkpoint IS NOT NULL"),
     partial_index("ix_jobs_expires_at", "expires_at", where="expires_at IS NOT NULL"),
     Index("ix_jobs_batch_id", "batch_id"),
+    partial_index("ix_jobs_key_id", "key_id", where="key_id IS NOT NULL"),
     Index("ix_jobs_request_hash", "request_hash"),
 )
 

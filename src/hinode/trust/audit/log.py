@@ -59,11 +59,13 @@ def record_last(connection: Connection, event: Event, now: float) -> None:
     database.at_end(connection, lambda: record(connection, event, now))
 
 
-def erase(connection: Connection, subject: str) -> int:
-    """Erase the payloads of all entries about a subject, and enter that this was done; returns how many. The
-    entries themselves stay, so the chain does."""
-    numbers = sa.select(audit_log.c.number).where(audit_log.c.subject == subject)
-    count = connection.execute(audit_payloads.delete().where(audit_payloads.c.number.in_(numbers))).rowcount
+def erase(connection: Connection, subject: str, condition: sa.ColumnElement[bool] | None = None) -> int:
+    """Erase payloads, by default those of all entries about a subject, and enter that this was done; returns
+    how many. The entries themselves stay, so the chain does."""
+    if condition is None:
+        numbers = sa.select(audit_log.c.number).where(audit_log.c.subject == subject)
+        condition = audit_payloads.c.number.in_(numbers)
+    count = connection.execute(audit_payloads.delete().where(condition)).rowcount
     record(connection, Event("payloads.erased", "system", subject, {"count": count}))
     return count
 

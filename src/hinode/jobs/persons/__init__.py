@@ -1,0 +1,1 @@
+"""The data of one person: what there is of it, its export, and its deletion."""
