@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,31 @@ def test_users_are_added_listed_and_removed(sessions: Sessions, database: Databa
     assert run("users", "remove", "ADA@example.com").stdout == f"removed {added['id']}\n"
     assert sessions.authenticate(opened.token) is None
     assert run("users", "remove", "ada@example.com").exit_code == 2
+
+
+def test_what_there_is_of_a_removed_person_is_exported_and_deleted(
+    sessions: Sessions, tmp_path: Path
+) -> None:
+    assert run("users", "add", "ada@example.com").exit_code == 0
+    assert run("users", "remove", "ada@example.com").exit_code == 0
+    path = tmp_path / "ada.zip"
+    exported = run("users", "export", "Ada@Example.com", str(path))
+    assert exported.exit_code == 0, exported.output
+    with zipfile.ZipFile(path) as archive:
+        index = json.loads(archive.read("index.json"))
+        (account,) = index["accounts"]
+        (row,) = archive.read(f"{account['id']}/own/users.jsonl").splitlines()
+    assert json.loads(row)["email"] == "ada@example.com"
+    assert path.stat().st_mode & 0o777 == 0o600
+    refused = CliRunner().invoke(cli.app, ["users", "delete", "ada@example.com"], input="n\n")
+    assert refused.exit_code == 1
+    assert run("users", "delete", account["id"], "--yes").stdout.startswith(
+        f"deleted {account['id']}: 1 rows"
+    )
+    gone = run("users", "export", "ada@example.com", str(tmp_path / "none.zip"))
+    assert gone.exit_code == 2
+    assert "there is no user 'ada@example.com'" in gone.stderr
+    assert not (tmp_path / "none.zip").exists()
 
 
 def test_without_a_desktop_no_browser_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:

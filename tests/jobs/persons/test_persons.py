@@ -55,11 +55,11 @@ class World:
         self.objects = Objects(folder / "store", self.clock)
         self.store = Store(database, self.clock)
         self.people = Consents(database, self.objects, Signer(folder), self.clock)
-        sessions = Sessions(database, self.clock)
-        member, _ = Members(database, sessions, self.clock).invite("proj_1", EMAIL, NAME, "owner")
+        self.sessions = Sessions(database, self.clock)
+        member, _ = Members(database, self.sessions, self.clock).invite("proj_1", EMAIL, NAME, "owner")
         self.user = member.id
         with database.write() as connection:
-            self.session = sessions.open(connection, "proj_1", self.user, NAME).session.id
+            self.session = self.sessions.open(connection, "proj_1", self.user, NAME).session.id
         digest, size = self.objects.put(b"the face of " + NAME.encode())
         face = MediaFile(digest, "image/png", size)
         character = Characters(database, self.clock).create("proj_1", NAME, face, person=True)
@@ -241,6 +241,20 @@ def test_after_the_deletion_the_name_is_nowhere_but_where_the_law_wants_it(world
     assert kinds[-1] == "payloads.erased"
     assert {"consent.revoked", "user.deleted"} <= set(kinds)
     assert not before & world.store.digests()  # so that the sweep takes the files
+
+
+def test_what_was_made_long_ago_is_still_a_persons(world: World) -> None:
+    world.clock.now += YEAR
+    with world.database.write() as connection:
+        opened = world.sessions.open(connection, "proj_1", world.user, "later").session.id
+    world.clock.now += YEAR
+    with world.database.write() as connection:  # the one in which nothing was made is over
+        world.sessions.open(connection, "proj_1", world.user, "last")
+    with world.database.read() as connection:
+        left = set(connection.scalars(sa.select(tables.sessions.c.id)))
+        assert set(connection.scalars(records.jobs_of(world.account()))) == {world.video, world.waiting}
+    assert world.session in left
+    assert opened not in left
 
 
 def test_an_open_notice_keeps_the_account_until_it_is_closed(world: World) -> None:
