@@ -120,9 +120,9 @@ def test_evidence_outlives_the_project_until_appeals_end(server: Server) -> None
     notice = context.takedowns.receive(claim, "").notice.id
     context.takedowns.uphold(notice, OPERATOR)
     arguments = (database, context.objects, context.consents, films.project_id, OPERATOR, context.clock)
-    assert erasure.erase(*arguments).held == (video,)
+    assert erasure.erase(*arguments).exhibits == (video,)
     assert context.takedowns.evidence(notice, video)["video"].bytes > 0
     context.takedowns.close(notice, OPERATOR)
-    assert erasure.erase(*arguments).held == ()
+    assert erasure.erase(*arguments).exhibits == ()
     with database.read() as connection:
         assert connection.scalar(sa.select(jobs.c.id).where(jobs.c.project_id == films.project_id)) is None

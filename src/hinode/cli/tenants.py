@@ -244,8 +244,8 @@ def delete_project(
         people = Consents(tenants.database, objects, Signer(settings.home), time.time)
         erased = erase(tenants.database, objects, people, found.id, OPERATOR, time.time)
     print(f"deleted {found.id}: {erased.rows:,} rows; its files go with the next sweep of the server")
-    if erased.held:
-        print(f"{len(erased.held)} videos stay as evidence until appeals have ended", file=sys.stderr)
+    if erased.exhibits:
+        print(f"{len(erased.exhibits)} videos stay as evidence until appeals have ended", file=sys.stderr)
 
 
 @contextmanager

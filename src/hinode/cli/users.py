@@ -180,8 +180,8 @@ def delete_user(
                 )
             if not erased.is_complete:
                 print(
-                    f"{len(erased.held)} videos and {erased.notices} notices stay until appeals have ended;"
-                    " run the command again then",
+                    f"{len(erased.exhibits)} videos and {erased.notices} notices stay until appeals have"
+                    " ended; run the command again then",
                     file=sys.stderr,
                 )
 

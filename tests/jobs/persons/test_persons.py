@@ -220,7 +220,7 @@ def test_after_the_deletion_the_name_is_nowhere_but_where_the_law_wants_it(world
     before = set(filter(world.objects.has, world.store.digests() - {"cod"}))
     assert len(before) == 2
     erased = world.erase()
-    assert (erased.held, erased.notices, erased.invoices) == ((), 0, 1)
+    assert (erased.exhibits, erased.notices, erased.invoices) == ((), 0, 1)
     assert tables_with(world.database, NAME) == {"invoices"}
     # The receipt that Bob signed, and holds, names whom he allowed; the present version does not.
     assert tables_with(world.database, EMAIL) == {"consent_receipts"}

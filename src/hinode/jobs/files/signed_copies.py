@@ -105,7 +105,7 @@ class SignedCopies:
             sa.func.count(), sa.func.sum(files.c.bytes), sa.func.count(sa.distinct(files.c.job_id))
         )
         with self.database.read() as connection:
-            number, size, videos = connection.execute(query).one()
+            ((number, size, videos),) = connection.execute(query)
         return Count(number, int(size or 0), videos)
 
     def sign_all(self, watch: Callable[[UnsignedFile], object] = lambda file: None) -> Summary:
@@ -137,8 +137,8 @@ class SignedCopies:
             with self.database.read() as connection:
                 rows = connection.execute(query).all()
                 names = [row.job_id for row in rows]
-                found = connection.execute(sa.select(jobs).where(jobs.c.id.in_(names))).mappings()
-                owners = {job.id: job for job in map(read_job, found)}
+                job_rows = connection.execute(sa.select(jobs).where(jobs.c.id.in_(names))).mappings()
+                owners = {job.id: job for job in map(read_job, job_rows)}
             for row in rows:
                 if row.job_id in owners:
                     yield UnsignedFile(
@@ -175,7 +175,7 @@ class SignedCopies:
             statement = Statement(Extent.NOTHING, job.operation, ingredients=(parent,))
         else:
             statement = self._state_clip(unsigned, request, facts)
-        return dataclasses.replace(statement, copy_of=unsigned.file.digest, made_at=job.completed_at)
+        return dataclasses.replace(statement, copy_of=unsigned.file.digest, created_at=job.completed_at)
 
     def _state_clip(self, unsigned: UnsignedFile, request: Request, facts: Mapping[str, Any]) -> Statement:
         job = unsigned.job

@@ -48,20 +48,20 @@ class Erased:
 
     Attributes:
         rows: that were deleted.
-        held: ids of videos that stay as evidence of a notice until appeals have ended.
+        exhibits: ids of videos that stay as evidence of a notice until appeals have ended.
         notices: that the person sent and that are not closed yet, which keep the name until then.
         invoices: that name the person and stay, as the law asks.
     """
 
     rows: int
-    held: tuple[str, ...]
+    exhibits: tuple[str, ...]
     notices: int
     invoices: int
 
     @property
     def is_complete(self) -> bool:
         """Whether nothing waits for the end of a notice."""
-        return not (self.held or self.notices)
+        return not (self.exhibits or self.notices)
 
 
 def erase(
@@ -93,16 +93,16 @@ def erase(
         stopped = act(connection, Action.STOP, list(connection.scalars(unfinished)), account.id, clock())
     for job_id in stopped:
         objects.delete_preview(job_id)
-    held = evidence(database, jobs.c.id.in_(jobs_of(account)))
+    exhibits = evidence(database, jobs.c.id.in_(jobs_of(account)))
     with database.write() as connection:
-        drop_withheld(connection, jobs_of(account), held)
+        drop_withheld(connection, jobs_of(account), exhibits)
         records = records_of(connection, account)
     count = 0
     for table, condition in records.rows.items():
         if table not in (sessions, users):
-            count += delete_rows(database, table, condition, held)
+            count += delete_rows(database, table, condition, exhibits)
     with database.write() as connection:
-        return _finish(connection, account, records, count, held, clock())
+        return _finish(connection, account, records, count, exhibits, clock())
 
 
 def _close(connection: Connection, account: Account, actor: str, now: float) -> None:
@@ -135,7 +135,7 @@ def _take_out(
 
 
 def _finish(
-    connection: Connection, account: Account, records: Records, count: int, held: set[str], now: float
+    connection: Connection, account: Account, records: Records, count: int, exhibits: set[str], now: float
 ) -> Erased:
     """Blank what stays, and delete the account itself unless something waits for the end of a notice."""
     notices = 0
@@ -148,11 +148,11 @@ def _finish(
             values["deleted_at"] = sa.func.coalesce(characters.c.deleted_at, now)
         connection.execute(table.update().where(condition).values(**values))
     _erase_payloads(connection, account, records)
-    kept_by_law = count_rows(connection, records.remains[invoices])
-    if not held and not notices:
+    legal = count_rows(connection, records.remains[invoices])
+    if not exhibits and not notices:
         for table in (sessions, users):
             count += connection.execute(table.delete().where(records.rows[table])).rowcount
-    return Erased(count, tuple(sorted(held)), notices, kept_by_law)
+    return Erased(count, tuple(sorted(exhibits)), notices, legal)
 
 
 def _erase_payloads(connection: Connection, account: Account, records: Records) -> None:

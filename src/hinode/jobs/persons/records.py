@@ -118,8 +118,8 @@ def find_accounts(connection: Connection, user: str, project_id: str | None = No
         BadInput: there is none.
     """
     users = tables.users.c
-    wanted = sa.or_(users.id == user, users.email == user.strip().lower())
-    query = sa.select(users.id, users.project_id, users.email, users.name).where(wanted).order_by(users.id)
+    matching = sa.or_(users.id == user, users.email == user.strip().lower())
+    query = sa.select(users.id, users.project_id, users.email, users.name).where(matching).order_by(users.id)
     if project_id is not None:
         query = query.where(users.project_id == project_id)
     accounts = [Account(*row) for row in connection.execute(query)]
@@ -204,7 +204,7 @@ def _rows(account: Account) -> dict[sa.Table, Condition]:
 def _blanks(account: Account) -> tuple[Blank, ...]:
     consents, characters = tables.consents, tables.characters
     takedowns, posts, events = tables.takedowns, tables.posts, tables.rights_events.c
-    shown = sa.select(consents.c.character_id).where(consents.c.owner == account.id)
+    faces = sa.select(consents.c.character_id).where(consents.c.owner == account.id)
     by_name = posts.c.project_id == account.project_id, posts.c.author == account.name
     sent = sa.func.lower(takedowns.c.contact) == account.email
     answers = events.actor == account.id, events.kind == "takedown.countered"
@@ -213,7 +213,7 @@ def _blanks(account: Account) -> tuple[Blank, ...]:
     return (
         # The digest stays, so that nobody else can consent in this person's place.
         Blank(consents, consents.c.owner == account.id, {"person": "", "scope": "", "people": []}),
-        Blank(characters, characters.c.id.in_(shown), {"name": "deleted", "description": "", "notes": ""}),
+        Blank(characters, characters.c.id.in_(faces), {"name": "deleted", "description": "", "notes": ""}),
         Blank(takedowns, sent, dict.fromkeys(notice, "")),
         Blank(takedowns, answered, {"counter_statement": "", "counter_signature": ""}),
         Blank(posts, sa.and_(*by_name), {"author": ""}),

@@ -172,7 +172,7 @@ def matches_of(connection: Connection, takedown_id: str) -> list[Match]:
 def files_of(connection: Connection, entry_id: str) -> dict[str, MediaFile]:
     """The files of an entry that is there, by role: those of a video, or the file of an upload or character
     as "file"."""
-    shown = artifacts.c.role.in_(OUTPUTS)
+    outputs = artifacts.c.role.in_(OUTPUTS)
     of_job = sa.select(artifacts.c.role, artifacts.c.digest, artifacts.c.media_type, artifacts.c.bytes)
     others = (
         sa.select(sa.literal("file"), table.c.digest, table.c.media_type, table.c.bytes).where(
@@ -180,7 +180,7 @@ def files_of(connection: Connection, entry_id: str) -> dict[str, MediaFile]:
         )
         for table in (uploads, characters)
     )
-    query = sa.union_all(of_job.where(artifacts.c.job_id == entry_id, shown), *others)
+    query = sa.union_all(of_job.where(artifacts.c.job_id == entry_id, outputs), *others)
     return {row[0]: MediaFile(row[1], row[2], row[3]) for row in connection.execute(query)}
 
 

@@ -42,7 +42,7 @@ class Erased:
     """What a deletion removed: rows, and ids of videos that stay as evidence until appeals have ended."""
 
     rows: int
-    held: tuple[str, ...]
+    exhibits: tuple[str, ...]
 
 
 def erase(
@@ -74,14 +74,15 @@ def erase(
         stopped = act(connection, Action.STOP, list(connection.scalars(open_jobs)), project_id, clock())
     for job_id in stopped:
         objects.delete_preview(job_id)
-    held = evidence(database, jobs.c.project_id == project_id)
+    exhibits = evidence(database, jobs.c.project_id == project_id)
     with database.write() as connection:
         mine = sa.select(withheld.c.entry_id).where(withheld.c.project_id == project_id)
-        drop_withheld(connection, mine, held)
+        drop_withheld(connection, mine, exhibits)
     count = sum(
-        delete_rows(database, table, condition, held) for table, condition in conditions(project_id).items()
+        delete_rows(database, table, condition, exhibits)
+        for table, condition in conditions(project_id).items()
     )
-    return Erased(count, tuple(sorted(held)))
+    return Erased(count, tuple(sorted(exhibits)))
 
 
 def unfinished(database: Database) -> list[str]:
@@ -118,21 +119,21 @@ def evidence(database: Database, condition: sa.ColumnElement[bool]) -> set[str]:
         return set(connection.scalars(query))
 
 
-def drop_withheld(connection: Connection, entries: sa.Select[Any], held: set[str]) -> None:
+def drop_withheld(connection: Connection, entries: sa.Select[Any], exhibits: set[str]) -> None:
     """Forget the files of entries that were put aside, but those of videos that are evidence."""
     for table in (withheld_files, withheld_entries):
-        theirs = table.c.entry_id.in_(entries), table.c.entry_id.not_in(held)
+        theirs = table.c.entry_id.in_(entries), table.c.entry_id.not_in(exhibits)
         connection.execute(table.delete().where(*theirs))
 
 
 def delete_rows(
-    database: Database, table: sa.Table, condition: sa.ColumnElement[bool], held: set[str]
+    database: Database, table: sa.Table, condition: sa.ColumnElement[bool], exhibits: set[str]
 ) -> int:
     """Delete rows in short transactions, but those of videos that are evidence, whose files are aside."""
     if table.name == TOMBSTONE:
         return 0
-    if table is jobs and held:
-        condition = sa.and_(condition, jobs.c.id.not_in(held))
+    if table is jobs and exhibits:
+        condition = sa.and_(condition, jobs.c.id.not_in(exhibits))
     key = list(table.primary_key.columns)
     total = 0
     while True:

@@ -166,8 +166,10 @@ class Sessions:
         values |= {"agent": printable[:MAX_AGENT_LENGTH], "created_at": now}
         over = sessions.c.expires_at < now - RETENTION_SECONDS
         # A session says who made a video: without it nobody could export or delete what is a person's.
-        made = sa.and_(sessions.c.user_id.is_not(None), sa.exists().where(jobs.c.key_id == sessions.c.id))
-        connection.execute(sessions.delete().where(over, ~made))
+        productive = sa.and_(
+            sessions.c.user_id.is_not(None), sa.exists().where(jobs.c.key_id == sessions.c.id)
+        )
+        connection.execute(sessions.delete().where(over, ~productive))
         connection.execute(sessions.insert().values(**values, expires_at=now + SESSION_SECONDS))
         row = first_row(connection, _SESSIONS.where(sessions.c.id == session_id))
         assert row is not None

@@ -150,20 +150,20 @@ def has_marks(file: IO[bytes]) -> bool:
         return any(content.find(mark) >= 0 for mark in MARKS)
 
 
-def _describe(item: Ingredient, found: dict[str, Any], is_large: bool) -> Inspected:
+def _describe(item: Ingredient, answer: dict[str, Any], is_large: bool) -> Inspected:
     """What a process has read of an ingredient."""
-    if "error" in found:
-        if found["error"] == NOT_FOUND:
+    if "error" in answer:
+        if answer["error"] == NOT_FOUND:
             return Inspected(item, State.NONE)
-        log.warning("the manifest of an ingredient is damaged: %s", " ".join(str(found["message"]).split()))
+        log.warning("the manifest of an ingredient is damaged: %s", " ".join(str(answer["message"]).split()))
         return Inspected(item, State.INVALID)
-    state = {"Trusted": State.TRUSTED, "Valid": State.UNTRUSTED}.get(found["state"], State.INVALID)
+    state = {"Trusted": State.TRUSTED, "Valid": State.UNTRUSTED}.get(answer["state"], State.INVALID)
     if is_large and state is State.TRUSTED:
         state = State.UNCHECKED
-    archive, label = base64.b64decode(found["archive"]), str(found["label"])
+    archive, label = base64.b64decode(answer["archive"]), str(answer["label"])
     if len(archive) > MAX_MANIFEST_BYTES:
         return Inspected(item, State.UNREAD, label)
-    kind = None if state is State.INVALID else _source_type(found["active"])
+    kind = None if state is State.INVALID else _source_type(answer["active"])
     return Inspected(item, state, label, kind, archive)
 
 

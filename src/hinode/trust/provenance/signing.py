@@ -129,7 +129,7 @@ def _sign(source: Any, target: Any, kind: str, statement: Statement, authority: 
     inspected = tuple(inspect(item, index, anchors) for index, item in enumerate(statement.ingredients))
     kept = [read.source_type or read.item.source_type for read in inspected if read.item.is_kept]
     now = dt.datetime.now(dt.UTC)
-    when = now if statement.made_at is None else dt.datetime.fromtimestamp(statement.made_at, dt.UTC)
+    when = now if statement.created_at is None else dt.datetime.fromtimestamp(statement.created_at, dt.UTC)
     definition = manifest.define(statement, label, kept, when)
     # An ingredient whose certificate has ended, or that was changed, must not fail the file that it is in.
     # So a second try leaves it to readers to find that out, and a third one names it by its digest alone.

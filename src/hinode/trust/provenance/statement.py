@@ -98,7 +98,7 @@ class Statement:
         ingredients: what the file was made from; at most one is the parent.
         watermark_id: what the invisible watermark in the file carries, or None for a file without one.
         copy_of: SHA-256 of the unsigned file that this one is a copy of, or "".
-        made_at: when it was made, in seconds since 1970; None for now.
+        created_at: when it was made, in seconds since 1970; None for now.
     """
 
     extent: Extent
@@ -109,7 +109,7 @@ class Statement:
     ingredients: tuple[Ingredient, ...] = ()
     watermark_id: str | None = None
     copy_of: str = ""
-    made_at: float | None = None
+    created_at: float | None = None
 
 
 def source_type(extent: Extent, kept: Iterable[str | None]) -> str | None:
