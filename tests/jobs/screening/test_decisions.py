@@ -17,7 +17,7 @@ from hinode.jobs.upkeep import Upkeep
 from hinode.records.database import Database
 from hinode.request import MediaFile
 from hinode.trust.screening import policy as policies
-from hinode.trust.screening.frames import ClipBlocked
+from hinode.trust.screening.footage import ClipBlocked
 from hinode.trust.screening.verdict import Action, Finding, ModerationBlocked, Stage, Verdict
 from tests.jobs.service import Clock, add_projects, draft
 

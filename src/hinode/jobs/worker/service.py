@@ -17,7 +17,7 @@ from hinode.records.database import DatabaseError
 from hinode.request import MediaFile
 from hinode.rights.fingerprint import Fingerprint
 from hinode.trust.provenance.authority import Authority
-from hinode.trust.screening.frames import ClipBlocked
+from hinode.trust.screening.footage import ClipBlocked
 
 
 class ServerAway(HinodeError):

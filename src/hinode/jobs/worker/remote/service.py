@@ -18,7 +18,7 @@ from hinode.parsing import parse
 from hinode.request import MediaFile
 from hinode.rights.fingerprint import Fingerprint
 from hinode.trust.provenance.authority import Authority
-from hinode.trust.screening.frames import ClipBlocked
+from hinode.trust.screening.footage import ClipBlocked
 
 log = logging.getLogger(__name__)
 
