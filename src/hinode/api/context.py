@@ -78,7 +78,6 @@ from hinode.rights.receipts import Signer
 from hinode.settings import Settings
 from hinode.trust.provenance.marking import Marking
 from hinode.trust.screening.equipment import equip
-from hinode.trust.screening.policy import load
 from hinode.trust.verification.detection import detector_of
 from hinode.trust.verification.registry import registry_of
 from hinode.trust.watermark.laying import Watermarking
@@ -119,11 +118,11 @@ class Context:
         self.economics = Economics(database, settings.home, clock)
         self.meters = DailyMeters(database, clock)
         equipped = partial(equip, settings=settings)
-        gate = Gate(database, clock, lambda: load(settings.policy), equipped, self.meters)
+        self.policies = Policies(database, settings.policy, clock)
+        gate = Gate(database, clock, self.policies.current, equipped, self.meters)
         pricing = Pricing(settings.home)
         self.store = Store(database, clock, settings.lease_seconds, pricing, gate)
         self.decisions = Decisions(database, clock)
-        self.policies = Policies(database, settings.policy, clock)
         self.tenants = Tenants(database, clock)
         self.sessions = Sessions(database, clock)
         self.members = Members(database, self.sessions, clock)

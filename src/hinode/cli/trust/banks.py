@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -109,7 +109,7 @@ def try_banks(
     from hinode.trust.screening import footage, pdq
 
     entries = hashes.load(_settings().home)
-    values = []
+    values: list[dict[str, Any]] = []
     for file in files:
         frames = footage.frames_of_file(file)
         row, quality = max(map(pdq.hash_frame, frames), key=lambda found: found[1])

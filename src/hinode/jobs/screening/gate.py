@@ -94,7 +94,7 @@ class Gate:
                 nothing else was done.
             PolicyError: the policy cannot be used.
         """
-        policy = self._policy()
+        policy = self.present()
         if self.meters is not None:
             self.meters.add(project_id, Kind.SCREENED)
         texts = requests.texts_of(request)
@@ -129,7 +129,7 @@ class Gate:
             PolicyError: the policy or a guard cannot be used.
             BadInput: it cannot be read.
         """
-        policy = self._policy()
+        policy = self.present()
         equipment = self._equipment(policy)
         key = policy, equipment, file.digest
         if key in self._passed or not (equipment.at(Stage.REFERENCE) or equipment.speech):
@@ -182,7 +182,7 @@ class Gate:
             project_id=job.project_id,
             key_id=job.key_id,
             digest=digest,
-            text=None if blocked.frames is None else "\n".join(dict.fromkeys(shown)),
+            text=None if blocked.is_grave else "\n".join(dict.fromkeys(shown)),
             job_ids=[job.id],
             pictures=pictures,
         )
@@ -269,8 +269,8 @@ class Gate:
             self._passed.clear()
         self._passed[key] = None
 
-    def _policy(self) -> Policy:
-        """The present policy; raises PolicyError."""
+    def present(self) -> Policy:
+        """The present policy; raises PolicyError if it cannot be used."""
         try:
             policy = self.policy()
         except BadInput as error:  # which is no fault of the request

@@ -40,7 +40,6 @@ from hinode.trust.provenance.signing import SigningError
 from hinode.trust.provenance.statement import Statement, state_preview
 from hinode.trust.screening import footage
 from hinode.trust.screening.equipment import equip
-from hinode.trust.screening.policy import load
 
 log = logging.getLogger(__name__)
 
@@ -419,11 +418,11 @@ class Attempt:
 
     def _screen(self, clip: Clip) -> None:
         """Ask the guards about a clip; raises ClipBlocked unless a reviewer has approved it."""
-        policy = load(self.settings.policy)
+        policy = self._repeat(partial(self.store.policy, self.lease))
         try:
             footage.check(policy, equip(policy, self.settings), clip)
         except footage.ClipBlocked as blocked:
-            if blocked.frames is None:
+            if blocked.frames is None:  # in the gravest category
                 raise
             if self._repeat(lambda: self.store.is_approved(self.lease)):
                 return

@@ -25,8 +25,10 @@ ENTRY_POINTS = "hinode.guards"
 
 @dataclass(frozen=True, eq=False)
 class Equipment:
-    """Guards, and what turns sound into text, or None: then nothing is transcribed. Equipment that is the same
-    object has not changed."""
+    """Guards, and what turns sound into text, or None: then nothing is transcribed.
+
+    Equipment that is the same object has not changed.
+    """
 
     guards: tuple[Guard, ...] = ()
     speech: Transcriber | None = None
@@ -62,7 +64,7 @@ def _equip(
     outbound = Outbound(allow_private=True)  # the operator wrote the addresses
     guards: list[Guard] = [ModelGuard(entry, outbound, _key(entry.key_file)) for entry in policy.guards]
     for point in entry_points(group=ENTRY_POINTS):
-        guard = point.load()()
+        guard: Guard | PictureGuard = point.load()()
         guards.append(Pictures(guard) if isinstance(guard, PictureGuard) else guard)
     if settings and entries:
         guards.append(BankGuard(banks.load(settings.home)))

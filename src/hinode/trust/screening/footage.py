@@ -52,15 +52,17 @@ class ClipBlocked(ModerationBlocked):
     """A guard blocks a finished clip.
 
     Attributes:
-        frames: uint8 [T, H, W, 3] in sRGB, what the guard saw; None in the gravest category, of which nothing
-            is kept and which nobody can approve.
+        is_grave: whether it is of the gravest category, of which nothing is stored and which nobody can
+            approve; then there are no frames and no transcript.
+        frames: uint8 [T, H, W, 3] in sRGB, what the guards saw, none where that is elsewhere.
         transcript: what was heard in it.
     """
 
-    def __init__(self, verdict: Verdict, title: str, frames: Frames | None, transcript: str = "") -> None:
-        super().__init__(verdict, title, output=True)
-        self.frames = frames
-        self.transcript = transcript
+    def __init__(self, policy: Policy, verdict: Verdict, footage: Footage, transcript: str = "") -> None:
+        super().__init__(verdict, titles(policy, verdict), output=True)
+        self.is_grave = is_gravest(policy, verdict)
+        self.frames = None if self.is_grave else footage.frames
+        self.transcript = "" if self.is_grave else transcript
 
 
 def sample(frames: Frames, fps: float) -> Frames:
@@ -165,6 +167,4 @@ def check(policy: Policy, equipment: Equipment, clip: Clip) -> None:
     footage = Footage(sample(clip.frames, clip.fps), clip.sound)
     verdict, words = look(policy, equipment, footage, Stage.FRAMES)
     if verdict.action is not Action.ALLOW:
-        if is_gravest(policy, verdict):
-            raise ClipBlocked(verdict, titles(policy, verdict), None)
-        raise ClipBlocked(verdict, titles(policy, verdict), footage.frames, words)
+        raise ClipBlocked(policy, verdict, footage, words)

@@ -39,8 +39,11 @@ class Item:
 class Guard(Protocol):
     """Judges an item. `name` stands in decisions; `stages` are the gates that it is asked at."""
 
-    name: str
-    stages: frozenset[Stage]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def stages(self) -> frozenset[Stage]: ...
 
     def check(self, item: Item, policy: Policy) -> Verdict:
         """What is against an item; raises any exception if that cannot be said."""
@@ -70,7 +73,8 @@ class Judgement:
 class PictureGuard(Protocol):
     """Judges pictures: all that a list or a model for pictures has to bring. `name` stands in decisions."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def judge(self, frames: Frames) -> Sequence[Judgement]:
         """What frames uint8 [T, H, W, 3] in sRGB show that is against a policy, nothing if it is nothing;
