@@ -34,7 +34,6 @@ from hinode.media.pictures import FORMATS, MAX_BYTES, measure
 from hinode.media.probe import probe
 from hinode.outbound import Outbound
 from hinode.request import (
-    CHARACTER,
     FIRST_FRAME,
     KEYFRAME,
     LAST_FRAME,
@@ -72,11 +71,11 @@ class SourceVideo:
 
 
 def stand_ins(body: CreateVideo, characters: Sequence[Character]) -> tuple[Reference, ...]:
-    """The references of `Inputs.resolve` without digests, to check a request before anything is fetched;
-    `characters` are those of the body."""
+    """The references of `Inputs.resolve`, to check a request before anything is fetched: pictures without
+    digests, and the `characters` of the body."""
     return (
         *(Reference(role, "", PNG) for role, field in IMAGES.items() if getattr(body, field) is not None),
-        *(Reference(CHARACTER, "", MP4) for character in characters if not character.in_words),
+        *(character.reference()[0] for character in characters if not character.in_words),
         *(Reference(KEYFRAME, "", PNG, at=keyframe.at) for keyframe in body.keyframes),
     )
 

@@ -18,8 +18,10 @@ from hinode.jobs.screening import decisions
 from hinode.jobs.screening.decisions import Outcome
 from hinode.money.meters.days import DailyMeters, Kind
 from hinode.records.database import Database
-from hinode.records.tables import jobs, parents
-from hinode.request import MediaFile, Request
+from hinode.records.tables import characters, jobs, parents
+from hinode.request import CHARACTER, MediaFile, Request
+from hinode.rights import consents
+from hinode.rights.people import person_of
 from hinode.trust.audit.chain import Event
 from hinode.trust.screening import footage as footages
 from hinode.trust.screening import requests
@@ -100,7 +102,7 @@ class Gate:
         texts = requests.texts_of(request)
         chain = self._ancestors(project_id, sources)
         ancestors = [*chain, *context]
-        names = requests.attested(requests.character_names(request))
+        names = self._names(project_id, key_id, request)
         verdict = screen(policy, texts, ancestors=ancestors, allowed_names=names)
         if verdict.action is Action.ALLOW:
             verdict = self._ask_guards(policy, texts)
@@ -250,6 +252,32 @@ class Gate:
                 )
                 self._log(connection, decision_id, verdict, project_id, key_id, digest)
         raise ModerationBlocked(verdict, requests.titles(policy, verdict), appeal=decision_id)
+
+    def _names(self, project_id: str, key_id: str | None, request: Request) -> dict[str, list[str]]:
+        """The names that a request may use, by category: those of its characters, and in the category of real
+        people those of characters whose consent includes whoever asks."""
+        names = requests.character_names(request)
+        if not names:
+            return {}
+        digests = [reference.digest for reference in request.references if reference.role == CHARACTER]
+        query = sa.select(characters.c.id, characters.c.name).where(
+            characters.c.digest.in_(digests),
+            characters.c.name.in_(names),
+            characters.c.person,
+            characters.c.deleted_at.is_(None),
+        )
+        now = self.clock()
+        with self.database.read() as connection:
+            person = person_of(connection, project_id, key_id)
+            people = [
+                row.name
+                for row in connection.execute(query).all()
+                if any(
+                    consents.permits(consent, person, "generate", now)
+                    for consent in consents.of_character(connection, row.id)
+                )
+            ]
+        return requests.attested(names) | ({"real_people": people} if people else {})
 
     def _ask_guards(self, policy: Policy, texts: Sequence[Text]) -> Verdict:
         """What the guards for texts say. They are asked once, although a request is screened when it arrives
