@@ -254,6 +254,7 @@ class Variables(Input):
     status_mail: Annotated[tuple[str, ...], BeforeValidator(_recipients)] | None = None
     status_seconds: Annotated[_Decimal, Field(ge=1, le=MAX_PROBE_SECONDS)] | None = None
     likeness: Literal["attest", "review"] | None = None
+    speech_command: Annotated[str, Field(max_length=2000)] | None = None
     takedown_mail: Annotated[tuple[str, ...], BeforeValidator(_recipients)] | None = None
     worker_token: str | None = None
     embed_prompt: _Switch | None = None

@@ -73,6 +73,8 @@ class Settings:
         likeness: what happens to pictures and videos from outside where no guard sees people: "attest":
             somebody confirms the rights once for each project; "review": a reviewer accepts each file first,
             for servers that are open to strangers. `HINODE_LIKENESS`, attest.
+        speech_command: command that reads a WAV file from its standard input and prints what is said, for
+            the screening of sound, or "". `HINODE_SPEECH_COMMAND`.
         takedown_mail: addresses that notices of takedown are mailed to. `HINODE_TAKEDOWN_MAIL`, separated by
             commas; by default those of `HINODE_STATUS_MAIL`.
         worker_token: with which `hinode worker --server` acts, or "". `HINODE_WORKER_TOKEN`.
@@ -126,6 +128,7 @@ class Settings:
     status_mail: tuple[str, ...] = ()
     status_seconds: float = 15.0
     likeness: Literal["attest", "review"] = "attest"
+    speech_command: str = ""
     takedown_mail: tuple[str, ...] = ()
     worker_token: str = field(default="", repr=False)
     embed_prompt: bool = False

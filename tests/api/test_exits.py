@@ -16,7 +16,7 @@ from hinode.jobs.tenants.tenant import ALL_SCOPES
 from hinode.jobs.worker import attempt
 from hinode.trust.provenance.exits import EXITS, INTERNAL, WRITERS, Holder
 from hinode.trust.provenance.marking import FRAMES
-from hinode.trust.screening import frames
+from hinode.trust.screening.equipment import Equipment
 from tests.api.conftest import Server
 from tests.api.guards import Rejecting
 from tests.manifests import read_manifest
@@ -76,7 +76,7 @@ def from_the_command(folder: Path) -> dict[str, list[Path]]:
 def block(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of the frames of a clip that a guard has blocked."""
     with monkeypatch.context() as patch:
-        patch.setattr(frames, "configured", lambda policy: (Rejecting(),))
+        patch.setattr(attempt, "equip", lambda *parts: Equipment((Rejecting(),)))
         server.create(prompt=f"{SECRET} blocked")
         server.run_jobs()
     decision = server.client.get("/v1/review/own").json()["data"][0]["id"]

@@ -34,13 +34,16 @@ def test_a_new_installation_is_healthy_and_nothing_is_made(tmp_path: Path) -> No
     assert result.exit_code == 0, result.stdout
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["CHECK", "STATE", "FOUND"]
-    state = ["database", "clock", "notifications", "store", "keys"]
+    state = ["database", "clock", "notifications", "store", "keys", "screening"]
     names = [*state, "disk", "codecs", "device", "models", "port"]
     assert [line.split()[:2] for line in lines[1:]] == [[name, "ok"] for name in names]
+    assert "speech is not transcribed" in result.stdout
     assert not home.exists()
 
 
 def test_what_is_wrong_is_said_with_its_remedy(tmp_path: Path) -> None:
+    (tmp_path / "banks").mkdir()
+    (tmp_path / "banks" / "list.txt").write_text("nothing")
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -55,8 +58,9 @@ def test_what_is_wrong_is_said_with_its_remedy(tmp_path: Path) -> None:
     found = findings(result)
     assert "s3cret" not in result.stdout
     wrong = {name for name, finding in found.items() if not finding["ok"]}
-    assert wrong == {"database", "clock", "notifications", "store", "device", "port"}
+    assert wrong == {"database", "clock", "notifications", "store", "screening", "device", "port"}
     assert found["database"]["remedy"] == "check that it is running"
+    assert "bank list does not say" in found["screening"]["message"]
     assert "cannot compute on mps" in found["device"]["message"]
     assert "is taken by another program" in found["port"]["message"]
 

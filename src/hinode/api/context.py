@@ -77,7 +77,7 @@ from hinode.rights.people import Person
 from hinode.rights.receipts import Signer
 from hinode.settings import Settings
 from hinode.trust.provenance.marking import Marking
-from hinode.trust.screening.policy import load
+from hinode.trust.screening.equipment import equip
 from hinode.trust.verification.detection import detector_of
 from hinode.trust.verification.registry import registry_of
 from hinode.trust.watermark.laying import Watermarking
@@ -117,11 +117,12 @@ class Context:
         self.codes = Buckets()  # of attempts to redeem one, by project
         self.economics = Economics(database, settings.home, clock)
         self.meters = DailyMeters(database, clock)
-        gate = Gate(database, clock, lambda: load(settings.policy), meters=self.meters)
+        equipped = partial(equip, settings=settings)
+        self.policies = Policies(database, settings.policy, clock)
+        gate = Gate(database, clock, self.policies.current, equipped, self.meters)
         pricing = Pricing(settings.home)
         self.store = Store(database, clock, settings.lease_seconds, pricing, gate)
         self.decisions = Decisions(database, clock)
-        self.policies = Policies(database, settings.policy, clock)
         self.tenants = Tenants(database, clock)
         self.sessions = Sessions(database, clock)
         self.members = Members(database, self.sessions, clock)
@@ -148,6 +149,7 @@ class Context:
         self.upload_policy = UploadPolicy(database, settings.likeness, clock=clock)
         self.takedowns = Takedowns(database, self.objects, clock)
         self.copies = Copies(database, self.objects, clock)
+        self.marking = Marking(settings)
         self.inputs = Inputs(
             self.store,
             self.objects,
@@ -156,6 +158,7 @@ class Context:
             self.outbound,
             self.upload_policy,
             self.consents,
+            self.marking,
         )
         key = Watermarking.of(settings).key
         self.verification = VerificationDesk(
@@ -165,7 +168,6 @@ class Context:
         self.quotes = QuoteDesk(self.forecast, pricing, settings.home, clock)
         self.admission = Admission(self.catalogue, self.inputs, PoolRoutes(settings, self.forecast))
         self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)
-        self.marking = Marking(settings)
         self.conversions = Conversions(database, self.objects, self.marking)
         self.queue = ProjectQueue(database, clock)
         self.feed = Feed(ChangeReader(database, clock), self.eta)

@@ -31,7 +31,7 @@ from hinode.cli import (
 )
 from hinode.cli.command import ClipCommand, Command, CommandGroup
 from hinode.cli.money import budgets, capacity, credits, economics, invoices, promos, usage
-from hinode.cli.trust import audit, authority, detect, rights, screening, sign, verify
+from hinode.cli.trust import audit, authority, banks, detect, rights, screening, sign, verify
 from hinode.settings import thread_variables
 
 # torch, NumPy, the media libraries, the database and the web server are imported inside the commands that
@@ -79,6 +79,7 @@ GROUPS = {
     "Models": {"models": models.models},
     "Trust": {
         "audit": audit.audit,
+        "banks": banks.banks,
         "consents": rights.consents,
         "policy": screening.policy,
         "review": screening.review,

@@ -19,6 +19,7 @@ CHECKS: tuple[tuple[str, Callable[[Installation], str]], ...] = (
     ("notifications", state.check_notifications),
     ("store", state.check_store),
     ("keys", trust.check_keys),
+    ("screening", trust.check_screening),
     ("disk", machine.check_disk),
     ("codecs", machine.check_codecs),
     ("device", machine.check_device),

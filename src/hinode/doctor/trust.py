@@ -1,4 +1,4 @@
-"""A check of the keys that sign files."""
+"""Checks of the keys that sign files, and of what screens requests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import stat
 from hinode.doctor.installation import Installation
 from hinode.trust.provenance.authority import FOLDER, SECRET, load_keyring, open_authority
 from hinode.trust.provenance.keyring import AuthorityError
+from hinode.trust.screening import policy as policies
+from hinode.trust.screening.equipment import describe, equip
 
 MIN_DAYS_LEFT = 30
 """Of the certificate that signs. Hinode renews its own earlier, but none of a signer elsewhere."""
@@ -28,3 +30,10 @@ def check_keys(installation: Installation) -> str:
     if secret.exists() and stat.S_IMODE(secret.stat().st_mode) & 0o077:
         raise AuthorityError(f"others can read {secret}", f"chmod 600 {secret}")
     return f"sign until {authority.leaf.not_valid_after_utc:%Y-%m-%d}"
+
+
+def check_screening(installation: Installation) -> str:
+    """The policy can be read and its guards can be made; says what pictures and sound are screened with."""
+    settings = installation.settings
+    policy = policies.load(settings.policy)
+    return f"policy {policy.version}; {describe(equip(policy, settings))}"

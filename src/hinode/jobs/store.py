@@ -36,7 +36,8 @@ from hinode.request import MediaFile, Request
 from hinode.rights.fingerprint import Fingerprint
 from hinode.trust.provenance import marks
 from hinode.trust.provenance.authority import Authority
-from hinode.trust.screening.frames import ClipBlocked
+from hinode.trust.screening.footage import ClipBlocked
+from hinode.trust.screening.policy import Policy
 from hinode.trust.screening.verdict import Verdict
 
 
@@ -411,6 +412,10 @@ class Store(Upkeep):
                 transitions.end(connection, job, Status.FAILED, now, blocked.code, message)
 
             self.gate.record_clip(connection, job, blocked, pictures, now, end)
+
+    def policy(self, lease: Lease) -> Policy:
+        """The policy that the clip of a job is screened by; raises PolicyError if it cannot be used."""
+        return self.gate.present()
 
     def is_approved(self, lease: Lease) -> bool:
         """Whether a reviewer has approved the clip of exactly this request."""

@@ -252,7 +252,7 @@ def required(
         if not found:
             message = "a character is a person who has not consented"
             raise ConsentRequired(message, "enter the consent of the person first", field="characters")
-        allowing = [consent for consent in found if _allows(consent, person, now)]
+        allowing = [consent for consent in found if permits(consent, person, "generate", now)]
         if not allowing:
             found[0].check(person, "generate", now)
         result[allowing[0].id] = None
@@ -278,9 +278,10 @@ def used_by(connection: Connection, job_id: str, *, lock: bool = False) -> list[
     return [Consent.of(row) for row in rows]
 
 
-def _allows(consent: Consent, person: Person, now: float) -> bool:
+def permits(consent: Consent, person: Person, use: Use, now: float) -> bool:
+    """Whether a consent allows a use by a person at `now`."""
     try:
-        consent.check(person, "generate", now)
+        consent.check(person, use, now)
     except ConsentRefused:
         return False
     return True

@@ -69,6 +69,33 @@ def test_a_person_is_used_with_consent_only(
     check_error(server.client.patch(f"/v1/characters/{ada}", json={"person": False}), 400, "person")
 
 
+def test_names_of_characters_pass_for_those_who_may_use_them(
+    server: Server, clock: Clock, check_error: CheckError, color: tuple[int, int, int]
+) -> None:
+    own = server.client.post("/v1/characters", json={"name": "Pikachu", "image": data_url(color)}).json()[
+        "id"
+    ]
+    blocked = {"prompt": "Pikachu in a field", "size": SMALL, "seconds": "1"}
+    assert (
+        check_error(server.client.post("/v1/videos", json=blocked), 400, "prompt")["code"]
+        == "moderation_blocked"
+    )
+    assert create(server, own, name="Pikachu").status_code == 200
+    name, other = "Taylor Swift", (color[0] ^ 1, color[1], color[2])
+    person = add_person(server, name, other)
+    error = check_error(create(server, person, name=name), 400, "prompt")
+    assert error["code"] == "moderation_blocked"  # nobody has consented
+    consent = grant(server, person, clock).json()["id"]
+    assert create(server, person, name=name).status_code == 200
+    blocked["prompt"] = f"{name} in a field"  # without the character
+    assert (
+        check_error(server.client.post("/v1/videos", json=blocked), 400, "prompt")["code"]
+        == "moderation_blocked"
+    )
+    assert server.client.post(f"/v1/consents/{consent}/revoke").status_code == 200
+    assert check_error(create(server, person, name=name), 400, "prompt")["code"] == "moderation_blocked"
+
+
 def test_the_four_levels_of_access(
     server: Server, clock: Clock, check_error: CheckError, color: tuple[int, int, int]
 ) -> None:

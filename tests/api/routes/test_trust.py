@@ -12,7 +12,8 @@ from PIL import Image
 
 from hinode.jobs.audit import anchoring
 from hinode.jobs.tenants.tenant import ALL_SCOPES
-from hinode.trust.screening import frames
+from hinode.jobs.worker import attempt
+from hinode.trust.screening.equipment import Equipment
 from tests.api.conftest import CheckError, Server
 from tests.api.guards import Rejecting
 
@@ -40,7 +41,7 @@ def own(server: Server) -> list[dict[str, Any]]:
 def test_a_blocked_clip_is_reviewed_by_its_frames(
     server: Server, operator: dict[str, str], monkeypatch: pytest.MonkeyPatch, check_error: CheckError
 ) -> None:
-    monkeypatch.setattr(frames, "configured", lambda policy: (Rejecting(),))
+    monkeypatch.setattr(attempt, "equip", lambda *parts: Equipment((Rejecting(),)))
     video = server.create(seed=7)
     server.run_jobs()
     (mine,) = own(server)[:1]

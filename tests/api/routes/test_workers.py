@@ -20,6 +20,8 @@ from hinode.errors import BadInput
 from hinode.jobs.files.checkpoints import Checkpoints
 from hinode.jobs.job import Lease, LeaseLost
 from hinode.jobs.states import Outcome, Status
+from hinode.jobs.tenants.tenant import ALL_SCOPES
+from hinode.jobs.worker import attempt
 from hinode.jobs.worker.remote import protocol
 from hinode.jobs.worker.remote.cache import Cache
 from hinode.jobs.worker.remote.connection import Connection, ServerError
@@ -31,7 +33,10 @@ from hinode.records.rows import count_rows
 from hinode.records.tables import worker_objects
 from hinode.request import MediaFile
 from hinode.settings import Settings
+from hinode.trust.screening.equipment import Equipment
+from hinode.trust.screening.policy import Policy
 from tests.api.conftest import CheckError, Clock, Server
+from tests.api.guards import Rejecting
 from tests.manifests import read_manifest
 from tests.videos import shown_by
 
@@ -165,6 +170,41 @@ def test_a_worker_over_http_makes_the_same_files_as_a_local_one(server: Server, 
     server.context.store.expire()
     with server.context.store.database.read() as connection:
         assert count_rows(connection, mine) == 0
+
+
+def test_what_a_worker_over_http_blocks_is_reviewed_by_its_frames(
+    server: Server, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = server.context.tenants.create_key("operator", scopes=ALL_SCOPES).key
+    operator = {"authorization": f"Bearer {key}"}
+    policies = server.context.policies
+    text = "rules:\n  - {id: clowns, category: gore, phrases: {en: [clown]}}\n"
+    policies.replace(text, policies.current().version, "tester")
+    seen: list[str] = []
+
+    def equip(policy: Policy, settings: Settings) -> Equipment:
+        seen.append(policy.version)
+        return Equipment((Rejecting(),))
+
+    monkeypatch.setattr(attempt, "equip", equip)
+    video = server.create(seed=7)["id"]
+    assert box.worker().run_one()
+    assert seen == [policies.current().version]  # that of the server
+    failed = server.client.get(f"/v1/videos/{video}").json()["error"]
+    (mine,) = server.client.get("/v1/review/own").json()["data"]
+    assert (failed["code"], mine["video_id"]) == ("moderation_blocked", video)
+    assert f"/v1/review/{mine['id']}/appeal" in failed["message"]
+    address = f"/v1/review/{mine['id']}"
+    entry = server.client.get(address, headers=operator).json()
+    (finding,) = entry["findings"]
+    assert (finding["rule"], finding["stage"], entry["policy"]) == ("rejecting", "output frames", seen[0])
+    picture = server.client.get(f"{address}/frames", headers=operator)
+    assert picture.headers["content-type"] == "image/jpeg"
+    server.client.post(address, json={"decision": "approve"}, headers=operator)
+    again = server.client.post(f"/v1/videos/{video}/retry").json()["id"]
+    assert box.worker().run_one()
+    assert job(server, again).status is Status.COMPLETED
+    policies.replace("", policies.current().version, "tester")
 
 
 def test_inputs_come_from_the_server_and_stay_until_the_next_job(server: Server, box: Box) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import threading
 import time
@@ -9,18 +11,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from hinode.clip import Clip, Provenance
 from hinode.outbound import Outbound
-from hinode.trust.screening import frames
 from hinode.trust.screening import policy as policies
-from hinode.trust.screening.guards import Guard, Item, TextGuard, ask, configured
-from hinode.trust.screening.policy import Dialect, Policy, PolicyFile
-from hinode.trust.screening.verdict import Action, Finding, ModerationBlocked, Stage, Verdict
+from hinode.trust.screening.equipment import equip
+from hinode.trust.screening.guards import Guard, Item, ask
+from hinode.trust.screening.models import ModelGuard
+from hinode.trust.screening.policy import Dialect, GuardEntry, Policy, PolicyFile
+from hinode.trust.screening.verdict import Action, Stage, Verdict
 
 POLICY = policies.builtin()
 ITEM = Item(Stage.PROMPT, "a prompt")
@@ -36,9 +39,10 @@ class Model(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.bodies: list[dict[str, Any]] = []
 
-    def guard(self, dialect: Dialect) -> TextGuard:
+    def guard(self, dialect: Dialect, looks_at: Literal["text", "pictures", "both"] = "text") -> ModelGuard:
         url = f"http://127.0.0.1:{self.server_port}/v1"
-        return TextGuard("model", url, "guard", dialect, Outbound(allow_private=True), key="secret")
+        entry = GuardEntry(name="model", url=url, model="guard", dialect=dialect, looks_at=looks_at)
+        return ModelGuard(entry, Outbound(allow_private=True), key="secret")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -130,26 +134,19 @@ def test_a_guard_is_asked_at_its_gates_only() -> None:
     assert ask([guard], Item(Stage.FRAMES), POLICY).action is Action.BLOCK
 
 
-class Rejecting:
-    """A guard for frames that remembers what it saw."""
-
-    name = "rejecting"
-    stages = frozenset({Stage.FRAMES})
-    seen: int = 0
-
-    def check(self, item: Item, policy: Policy) -> Verdict:
-        assert item.frames is not None
-        Rejecting.seen = len(item.frames)
-        return Verdict((Finding("gore", self.name, Action.BLOCK, item.stage, "guard"),))
-
-
-def test_a_clip_that_a_guard_blocks_is_refused_before_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    clip = Clip(np.zeros((48, 4, 4, 3), np.uint8), 8.0, Provenance("native", "toy", 1, 1, (4, 4)))
-    frames.check(POLICY, clip)  # there is no guard
-    monkeypatch.setattr(frames, "configured", lambda policy: (Rejecting(),))
-    with pytest.raises(ModerationBlocked, match="checking outputs"):
-        frames.check(POLICY, clip)
-    assert Rejecting.seen == 7  # six seconds
+def test_a_model_that_looks_at_pictures_is_sent_each_frame(model: Model) -> None:
+    model.text = "unsafe\nS12"
+    frames = np.zeros((2, 36, 64, 3), np.uint8)
+    verdict = ask([model.guard("llama-guard", "pictures")], Item(Stage.REFERENCE, frames=frames), POLICY)
+    (finding,) = verdict.findings
+    assert (finding.category, finding.stage) == ("sexual", Stage.REFERENCE)
+    assert finding.seconds is not None
+    urls = [body["messages"][0]["content"][1]["image_url"]["url"] for body in model.bodies]
+    assert len(urls) == 2
+    pixels = Image.open(io.BytesIO(base64.b64decode(urls[0].removeprefix("data:image/jpeg;base64,"))))
+    assert pixels.size == (64, 36)
+    assert not ask([model.guard("llama-guard", "pictures")], ITEM, POLICY).findings
+    assert ask([model.guard("llama-guard", "both")], ITEM, POLICY).findings
 
 
 def test_guards_of_a_policy_are_made(model: Model, tmp_path: Path) -> None:
@@ -160,5 +157,5 @@ def test_guards_of_a_policy_are_made(model: Model, tmp_path: Path) -> None:
     )
     policy = policies.load(tmp_path / "policy.yaml")
     model.text = "unsafe\nS1"
-    assert ask(configured(policy), ITEM, policy).categories == ("gore",)
+    assert ask(equip(policy).guards, ITEM, policy).categories == ("gore",)
     assert model.bodies[0]["authorization"] == "Bearer secret"

@@ -13,11 +13,13 @@ from pathlib import Path
 
 from PIL import Image
 
+from hinode import pipeline
 from hinode.api.failures import get_or_404, not_found
 from hinode.api.limits import ConcurrencyLimit
 from hinode.api.requests import pictures
 from hinode.api.requests.models import CreateVideo
 from hinode.api.requests.values import ImageReference, VideoReference
+from hinode.clip import Frames
 from hinode.errors import BadInput, quote
 from hinode.jobs.files.characters import Character, Characters
 from hinode.jobs.files.objects import Objects
@@ -32,7 +34,6 @@ from hinode.media.pictures import FORMATS, MAX_BYTES, measure
 from hinode.media.probe import probe
 from hinode.outbound import Outbound
 from hinode.request import (
-    CHARACTER,
     FIRST_FRAME,
     KEYFRAME,
     LAST_FRAME,
@@ -42,11 +43,13 @@ from hinode.request import (
     Size,
     Trajectory,
 )
+from hinode.trust.provenance.marking import Marking
+from hinode.trust.provenance.statement import state_portrait
 
 IMAGES = {FIRST_FRAME: "input_reference", LAST_FRAME: "last_frame_reference"}
 """Fields for images, by the role of the reference."""
 MAX_SOURCE_SECONDS = 120.0
-MP4, PNG = "video/mp4", "image/png"
+MP4, PNG, JPEG = "video/mp4", "image/png", "image/jpeg"
 MAX_FETCHES, MAX_FETCHES_PER_PROJECT = 8, 3
 """Images that are fetched at once, in all and for one project."""
 FETCH_SECONDS, ACCEPT = 20.0, ", ".join(FORMATS.values())
@@ -68,11 +71,11 @@ class SourceVideo:
 
 
 def stand_ins(body: CreateVideo, characters: Sequence[Character]) -> tuple[Reference, ...]:
-    """The references of `Inputs.resolve` without digests, to check a request before anything is fetched;
-    `characters` are those of the body."""
+    """The references of `Inputs.resolve`, to check a request before anything is fetched: pictures without
+    digests, and the `characters` of the body."""
     return (
         *(Reference(role, "", PNG) for role, field in IMAGES.items() if getattr(body, field) is not None),
-        *(Reference(CHARACTER, "", MP4) for character in characters if not character.in_words),
+        *(character.reference()[0] for character in characters if not character.in_words),
         *(Reference(KEYFRAME, "", PNG, at=keyframe.at) for keyframe in body.keyframes),
     )
 
@@ -88,6 +91,7 @@ class Inputs:
     outbound: Outbound
     policy: UploadPolicy
     consents: Consents
+    marking: Marking
 
     def __post_init__(self) -> None:
         what, remedy = "too many images are being fetched", "ask again later, or send the image itself"
@@ -156,7 +160,7 @@ class Inputs:
             digest, count = self.objects.put(path if changed is None else changed)
             file = MediaFile(digest, media_type, count, size)
             if field != MASK:  # it shows where, and not whom
-                self.policy.check(project_id, file, self.objects.fetch(digest), field)
+                self._check(file, project_id, field)
         return file
 
     def picture(
@@ -170,11 +174,7 @@ class Inputs:
                 changed, media_type = pictures.ready(path, size, None, field)
             digest, count = self.objects.put(path if changed is None else changed)
             file = MediaFile(digest, media_type, count, size)
-            content = self.objects.fetch(digest)
-            if of_person:
-                self.policy.check_staydown(digest, content, field)
-            else:
-                self.policy.check(project_id, file, content, field)
+            self._check(file, project_id, field, of_person=of_person)
         return file
 
     def frame(
@@ -312,9 +312,25 @@ class Inputs:
             facts = probe(path, max_seconds=MAX_SOURCE_SECONDS)
         digest, count = self.objects.put(path)
         file = MediaFile(digest, MP4, count, facts.size, facts.seconds, facts.fps)
-        content = self.objects.fetch(digest)
-        if of_person:
-            self.policy.check_staydown(digest, content, field)
-        else:
-            self.policy.check(project_id, file, content, field)
+        self._check(file, project_id, field, of_person=of_person)
         return file
+
+    def _check(self, file: MediaFile, project_id: str, field: str, *, of_person: bool = False) -> None:
+        """Check the rights to a file in the store, and show it to the guards.
+
+        Raises:
+            RightsRefusal, ModerationBlocked: it may not be used.
+        """
+        file = dataclasses.replace(file, path=str(self.objects.fetch(file.digest)))
+        if of_person:
+            self.policy.check_staydown(file.digest, Path(file.path), field)
+        else:
+            self.policy.check(project_id, file, Path(file.path), field)
+
+        def evidence(frames: Frames) -> MediaFile:
+            picture = pipeline.evidence(frames, state_portrait(file.reference(field)), marking=self.marking)
+            digest, count = self.objects.put(picture)
+            return MediaFile(digest, JPEG, count)
+
+        with self.decodes:
+            self.store.gate.check_file(project_id, file, field, evidence)

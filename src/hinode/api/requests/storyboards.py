@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from hinode.api.requests.admission import Admission, Drafter, Owner, with_descriptions, with_files
-from hinode.api.requests.inputs import MP4, PNG
+from hinode.api.requests.inputs import PNG
 from hinode.api.requests.models import MAX_VIDEOS, Limited, VideoRequest
 from hinode.api.requests.values import ImageReference, VideoReference
 from hinode.directing import camera, operations
@@ -26,7 +26,6 @@ from hinode.jobs.storyboards.files import to_script
 from hinode.jobs.storyboards.storyboards import Storyboard, find_shot
 from hinode.parsing import INTEGER, parse
 from hinode.request import (
-    CHARACTER,
     FIRST_FRAME,
     KEYFRAME,
     LAST_FRAME,
@@ -165,7 +164,8 @@ def _references(document: Document, shot: DocumentShot) -> Iterator[tuple[Docume
 
 
 def _stand_ins(document: Document, index: int, characters: Sequence[Character]) -> Iterator[Reference]:
-    """The pictures of a shot without digests, to check a request before anything is decoded."""
+    """The pictures of a shot without digests, and its characters, to check a request before anything is
+    decoded."""
     shot = document.shots[index]
     if _shot_before(document, index) is not None:
         yield Reference(FIRST_FRAME, "", PNG)
@@ -173,7 +173,7 @@ def _stand_ins(document: Document, index: int, characters: Sequence[Character]) 
         yield Reference(role, "", PNG, at=at)
     for character in characters:
         if not character.in_words:
-            yield Reference(CHARACTER, "", MP4)
+            yield character.reference()[0]
 
 
 def _files(

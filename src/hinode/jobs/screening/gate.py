@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from hinode.clip import Frames
 from hinode.errors import BadInput, HinodeError
 from hinode.jobs.job import Draft, Job
 from hinode.jobs.rows import read_request
@@ -16,13 +17,17 @@ from hinode.jobs.screening import decisions
 from hinode.jobs.screening.decisions import Outcome
 from hinode.money.meters.days import DailyMeters, Kind
 from hinode.records.database import Database
-from hinode.records.tables import jobs, parents
-from hinode.request import MediaFile, Request
+from hinode.records.tables import characters, jobs, parents
+from hinode.request import CHARACTER, MediaFile, Request
+from hinode.rights import consents
+from hinode.rights.people import person_of
 from hinode.trust.audit import log
 from hinode.trust.audit.chain import Event
+from hinode.trust.screening import footage as footages
 from hinode.trust.screening import requests
-from hinode.trust.screening.frames import ClipBlocked
-from hinode.trust.screening.guards import GuardError, Item, ask, configured
+from hinode.trust.screening.equipment import Equip, Equipment, equip
+from hinode.trust.screening.footage import ClipBlocked
+from hinode.trust.screening.guards import GuardError, Item, ask
 from hinode.trust.screening.policy import NEGATIVE, Policy, builtin
 from hinode.trust.screening.screener import screen
 from hinode.trust.screening.verdict import Action, ModerationBlocked, Stage, Text, Verdict
@@ -33,14 +38,6 @@ MAX_ANCESTORS = 200
 POLICY_EVENT = "policy.in_force"
 
 MAX_PASSED = 1000
-
-AllowedNames = Callable[[str, list[str]], Mapping[str, Collection[str]]]
-"""The names that a project may use, by category, of the characters that a request refers to."""
-
-
-def attested(project_id: str, names: list[str]) -> Mapping[str, Collection[str]]:
-    """See `trust.screening.requests.attested`."""
-    return requests.attested(names)
 
 
 class PolicyError(HinodeError):
@@ -57,7 +54,7 @@ class Gate:
         database: Database,
         clock: Callable[[], float],
         policy: Callable[[], Policy] = builtin,
-        allowed_names: AllowedNames = attested,
+        equip: Equip = equip,
         meters: DailyMeters | None = None,
     ) -> None:
         """
@@ -65,15 +62,15 @@ class Gate:
             database: where decisions and the prompts of ancestors are.
             clock: gives seconds since 1970.
             policy: gives the present policy.
-            allowed_names: gives the names that a project may use.
+            equip: gives what is asked beside the rules.
             meters: count the requests that are screened.
         """
         self.database = database
         self.clock = clock
         self.policy = policy
-        self.allowed_names = allowed_names
+        self.equip = equip
         self.meters = meters
-        self._passed: dict[tuple[str, tuple[Text, ...]], None] = {}  # texts that the guards let pass
+        self._passed: dict[object, None] = {}  # texts and files that the guards let pass
         self._noted = ""  # version of the policy that the audit log has as the one in force
 
     def check(
@@ -99,17 +96,13 @@ class Gate:
                 nothing else was done.
             PolicyError: the policy cannot be used.
         """
-        try:
-            policy = self.policy()
-        except BadInput as error:  # which is no fault of the request
-            raise PolicyError(error.message, error.remedy) from error
-        self._note(policy)
+        policy = self.present()
         if self.meters is not None:
             self.meters.add(project_id, Kind.SCREENED)
         texts = requests.texts_of(request)
         chain = self._ancestors(project_id, sources)
         ancestors = [*chain, *context]
-        names = self.allowed_names(project_id, requests.character_names(request))
+        names = self._names(project_id, key_id, request)
         verdict = screen(policy, texts, ancestors=ancestors, allowed_names=names)
         if verdict.action is Action.ALLOW:
             verdict = self._ask_guards(policy, texts)
@@ -117,6 +110,40 @@ class Gate:
             digest = digest_of([*chain, *_fields(texts)])
             self._refuse(policy, verdict, project_id, key_id, digest, [*ancestors, *_fields(texts)])
         return verdict
+
+    def check_file(
+        self,
+        project_id: str,
+        file: MediaFile,
+        field: str,
+        evidence: Callable[[Frames], MediaFile],
+    ) -> None:
+        """Show a picture or video from outside to the guards, and let the rules read what is said in it.
+
+        Args:
+            project_id: whose it is.
+            file: with its path on this machine.
+            field: of the request that it stands in.
+            evidence: stores frames uint8 [T, H, W, 3] on one picture, for reviewers.
+
+        Raises:
+            ModerationBlocked: it may not be used; see `check`.
+            PolicyError: the policy or a guard cannot be used.
+            BadInput: it cannot be read.
+        """
+        policy = self.present()
+        equipment = self._equipment(policy)
+        key = policy, equipment, file.digest
+        if key in self._passed or not (equipment.at(Stage.REFERENCE) or equipment.speech):
+            return
+        footage = footages.read(file.reference(field), equipment)
+        verdict, words = footages.look(policy, equipment, footage, Stage.REFERENCE, field)
+        if verdict.action is Action.ALLOW:
+            self._pass(key)
+            return
+        digest = digest_of([Stage.REFERENCE, file.digest])
+        shown = [f"{field}: {file.media_type}", *filter(None, [words])]
+        self._refuse(policy, verdict, project_id, None, digest, shown, footage.frames, evidence)
 
     def record(self, connection: Connection, drafts: Sequence[Draft], verdicts: Sequence[Verdict],
                job_ids: Sequence[str]) -> None:  # fmt: skip
@@ -148,7 +175,8 @@ class Gate:
 
         `end` ends the job with a message, which names the decision; the audit log is locked after that.
         """
-        texts, digest = requests.texts_of(read_request(job.request)), _clip_digest(job)
+        digest = _clip_digest(job)
+        shown = [*_fields(requests.texts_of(read_request(job.request))), *filter(None, [blocked.transcript])]
         decision_id = decisions.insert(
             connection,
             blocked.verdict,
@@ -156,11 +184,11 @@ class Gate:
             project_id=job.project_id,
             key_id=job.key_id,
             digest=digest,
-            text=None if blocked.frames is None else "\n".join(dict.fromkeys(_fields(texts))),
+            text=None if blocked.is_grave else "\n".join(dict.fromkeys(shown)),
             job_ids=[job.id],
             pictures=pictures,
         )
-        end(str(ModerationBlocked(blocked.verdict, blocked.title, appeal=decision_id)))
+        end(str(ModerationBlocked(blocked.verdict, blocked.title, appeal=decision_id, output=True)))
         self._log(connection, decision_id, blocked.verdict, job.project_id, job.key_id, digest)
 
     def is_clip_approved(self, connection: Connection, job: Job) -> bool:
@@ -197,10 +225,13 @@ class Gate:
         key_id: str | None,
         digest: str,
         shown: Sequence[str],
+        frames: Frames | None = None,
+        evidence: Callable[[Frames], MediaFile] | None = None,
     ) -> None:
-        """Record a decision and raise it, unless a reviewer has approved the same texts; `shown` are those
-        that a reviewer reads."""
+        """Record a decision and raise it, unless a reviewer has approved the same texts or file; `shown` and
+        `frames` are what a reviewer reads and sees."""
         grave = requests.is_gravest(policy, verdict)
+        pictures = None if grave or frames is None or evidence is None else evidence(frames)
         with self.database.write() as connection:
             before = decisions.last(connection, project_id, digest)
             if before is not None and before.outcome == Outcome.APPROVED and not grave:
@@ -217,27 +248,69 @@ class Gate:
                     key_id=key_id,
                     digest=digest,
                     text=None if grave else "\n".join(dict.fromkeys(shown)),
+                    pictures=pictures,
                 )
                 self._log(connection, decision_id, verdict, project_id, key_id, digest)
         raise ModerationBlocked(verdict, requests.titles(policy, verdict), appeal=decision_id)
 
+    def _names(self, project_id: str, key_id: str | None, request: Request) -> dict[str, list[str]]:
+        """The names that a request may use, by category: those of its characters, and in the category of real
+        people those of characters whose consent includes whoever asks."""
+        names = requests.character_names(request)
+        if not names:
+            return {}
+        digests = [reference.digest for reference in request.references if reference.role == CHARACTER]
+        query = sa.select(characters.c.id, characters.c.name).where(
+            characters.c.digest.in_(digests),
+            characters.c.name.in_(names),
+            characters.c.person,
+            characters.c.deleted_at.is_(None),
+        )
+        now = self.clock()
+        with self.database.read() as connection:
+            person = person_of(connection, project_id, key_id)
+            people = [
+                row.name
+                for row in connection.execute(query).all()
+                if any(
+                    consents.permits(consent, person, "generate", now)
+                    for consent in consents.of_character(connection, row.id)
+                )
+            ]
+        return requests.attested(names) | ({"real_people": people} if people else {})
+
     def _ask_guards(self, policy: Policy, texts: Sequence[Text]) -> Verdict:
         """What the guards for texts say. They are asked once, although a request is screened when it arrives
         and when it becomes a job."""
-        try:
-            guards = configured(policy)
-        except GuardError as error:
-            raise PolicyError(error.message, error.remedy) from error
-        key = policy.version, tuple(texts)
-        if not guards or key in self._passed:
+        equipment = self._equipment(policy)
+        key = policy, equipment, tuple(texts)
+        if not equipment.guards or key in self._passed:
             return Verdict((), policy.version)
         items = [Item(text.stage, text.text, field=text.field) for text in texts if text.field != NEGATIVE]
-        verdict = Verdict((), policy.version).joined(ask(guards, item, policy) for item in items)
+        verdict = Verdict((), policy.version).joined(ask(equipment.guards, item, policy) for item in items)
         if verdict.action is Action.ALLOW:
-            if len(self._passed) >= MAX_PASSED:
-                self._passed.clear()
-            self._passed[key] = None
+            self._pass(key)
         return verdict
+
+    def _pass(self, key: object) -> None:
+        if len(self._passed) >= MAX_PASSED:
+            self._passed.clear()
+        self._passed[key] = None
+
+    def present(self) -> Policy:
+        """The present policy; raises PolicyError if it cannot be used."""
+        try:
+            policy = self.policy()
+        except BadInput as error:  # which is no fault of the request
+            raise PolicyError(error.message, error.remedy) from error
+        self._note(policy)
+        return policy
+
+    def _equipment(self, policy: Policy) -> Equipment:
+        try:
+            return self.equip(policy)
+        except GuardError as error:
+            raise PolicyError(error.message, error.remedy) from error
 
     def _note(self, policy: Policy) -> None:
         """Enter in the audit log that another policy has come into force; its first request does it."""

@@ -31,6 +31,7 @@ SERVER = frozenset(
         "organisations",
         "payment_events",
         "payments",
+        "policies",
         "promo_codes",
         "promo_redemptions",  # a code stays used
         "rejections",

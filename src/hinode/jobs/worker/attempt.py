@@ -38,8 +38,8 @@ from hinode.trust.provenance.keyring import AuthorityError
 from hinode.trust.provenance.marking import Marking
 from hinode.trust.provenance.signing import SigningError
 from hinode.trust.provenance.statement import Statement, state_preview
-from hinode.trust.screening import frames
-from hinode.trust.screening.policy import load
+from hinode.trust.screening import footage
+from hinode.trust.screening.equipment import equip
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ class Attempt:
             raise
         except (StoreError, AuthorityError) as error:
             return self._postpone(str(error))
-        except frames.ClipBlocked as error:
+        except footage.ClipBlocked as error:
             return self._block(error)
         except BadInput as error:
             return self._fail(error.code, str(error), final=True)
@@ -201,7 +201,7 @@ class Attempt:
             Outcome.FAILED, lambda: self.store.fail(self.lease, code, message, final=final), code
         )
 
-    def _block(self, blocked: frames.ClipBlocked) -> Outcome | None:
+    def _block(self, blocked: footage.ClipBlocked) -> Outcome | None:
         return self._end(
             Outcome.FAILED, lambda: self.store.block(self.lease, blocked, self._evidence), blocked.code
         )
@@ -390,7 +390,7 @@ class Attempt:
     ) -> tuple[dict[str, MediaFile], dict[str, Any]]:
         """Write the files of the finished clip into the store, if the guards let it pass."""
         objects = self.objects
-        self._check_frames(clip)
+        self._screen(clip)
         with (
             objects.temporary(".mp4") as video,
             objects.temporary(".webp") as thumbnail,
@@ -416,12 +416,13 @@ class Attempt:
         values["usage"] = used.as_json()
         return files, {name: value for name, value in values.items() if name not in ("path", "manifest")}
 
-    def _check_frames(self, clip: Clip) -> None:
+    def _screen(self, clip: Clip) -> None:
         """Ask the guards about a clip; raises ClipBlocked unless a reviewer has approved it."""
+        policy = self._repeat(partial(self.store.policy, self.lease))
         try:
-            frames.check(load(self.settings.policy), clip)
-        except frames.ClipBlocked as blocked:
-            if blocked.frames is None:
+            footage.check(policy, equip(policy, self.settings), clip)
+        except footage.ClipBlocked as blocked:
+            if blocked.frames is None:  # in the gravest category
                 raise
             if self._repeat(lambda: self.store.is_approved(self.lease)):
                 return

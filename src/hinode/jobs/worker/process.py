@@ -19,6 +19,8 @@ from hinode.errors import HinodeError
 from hinode.jobs.executors import kill_group
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.files.stores import open_store
+from hinode.jobs.screening.gate import Gate
+from hinode.jobs.screening.policies import Policies
 from hinode.jobs.store import Store
 from hinode.jobs.worker.service import LOCAL, JobService, Pace, ServerAway
 from hinode.jobs.worker.worker import MAX_PAUSE, MAX_UNEXPECTED_ERRORS, Worker
@@ -105,7 +107,9 @@ def _open(settings: Settings, attached: bool) -> Iterator[Jobs]:
     try:
         database.upgrade()
         share(database, settings)
-        store = Store(database, lease_seconds=settings.lease_seconds)
+        policies = Policies(database, settings.policy, time.time)
+        gate = Gate(database, time.time, policies.current)
+        store = Store(database, lease_seconds=settings.lease_seconds, gate=gate)
         objects = open_store(settings)
         if store.has_files():
             objects.check_mounted()

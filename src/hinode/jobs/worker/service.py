@@ -17,7 +17,8 @@ from hinode.records.database import DatabaseError
 from hinode.request import MediaFile
 from hinode.rights.fingerprint import Fingerprint
 from hinode.trust.provenance.authority import Authority
-from hinode.trust.screening.frames import ClipBlocked
+from hinode.trust.screening.footage import ClipBlocked
+from hinode.trust.screening.policy import Policy
 
 
 class ServerAway(HinodeError):
@@ -105,6 +106,8 @@ class JobService(Protocol):
     def authority(self, lease: Lease) -> Authority | None: ...
 
     def fail(self, lease: Lease, code: str, message: str, *, final: bool) -> None: ...
+
+    def policy(self, lease: Lease) -> Policy: ...
 
     def block(self, lease: Lease, blocked: ClipBlocked, pictures: MediaFile | None) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Decisions of screening, the audit log, what signed files can be recognised by, and the shared keys."""
+"""Decisions and policies of screening, the audit log, what signed files are known by, and shared keys."""
 
 from __future__ import annotations
 
@@ -46,6 +46,17 @@ screening_frames = Table(
     Column("project_id", String(64), nullable=False),
     Column("digest", String(64), nullable=False, index=True),
     Column("media_type", String(100), nullable=False),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    # The policies of screening that an operator has put in force; the one with the highest number holds.
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # from 1
+    Column("version", String(64), nullable=False, index=True),  # digest of the rules when it was entered
+    Column("text", Text, nullable=False),  # of policy.yaml; "" for the one that Hinode ships
+    Column("actor", String(200), nullable=False),  # id of who did it, or "policy.yaml"
+    Column("created_at", Float(53), nullable=False),
 )
 
 audit_log = Table(

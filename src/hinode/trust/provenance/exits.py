@@ -51,6 +51,7 @@ EXITS = (
     Exit("spritesheet of a job", "pipeline", ("jpg",)),
     Exit("preview of a running job", "pipeline", ("webp",)),
     Exit("frames of a blocked clip for reviewers", "pipeline", ("jpg",)),
+    Exit("frames of a blocked reference for reviewers", "pipeline", ("jpg",)),
     Exit("converted download", "media.convert", ("gif", "webp")),
     Exit("converted download of frames", "media.convert", ("zip",), Holder.SIDECAR),
     Exit("single frame", "api.routes.videos.content", ("png",)),

@@ -89,13 +89,23 @@ Dialect = Literal["qwen3guard", "llama-guard", "policy"]
 
 
 class GuardEntry(Input):
-    """A text guard behind an endpoint that speaks OpenAI's chat completions."""
+    """A model behind an endpoint that speaks OpenAI's chat completions."""
 
     name: str = Field(pattern=r"^[a-z0-9-]{1,64}$")
     url: str = Field(pattern=r"^https?://")
     model: str
     dialect: Dialect
+    looks_at: Literal["text", "pictures", "both"] = "text"
     key_file: str | None = None
+
+
+class SpeechEntry(Input):
+    """A recogniser of speech behind an endpoint that speaks OpenAI's audio transcriptions."""
+
+    url: str = Field(pattern=r"^https?://")
+    model: str = "whisper-1"
+    key_file: str | None = None
+    seconds: Annotated[float, Field(gt=0, le=600), NUMBER] = 60.0
 
 
 class PolicyFile(Input):
@@ -112,6 +122,7 @@ class PolicyFile(Input):
     concealers: list[str] = Field(default_factory=list)
     breaks: list[str] = Field(default_factory=list)
     guards: list[GuardEntry] = Field(default_factory=list)
+    speech: SpeechEntry | None = None
     guard_failure: GuardFailure = Field(default_factory=GuardFailure)
 
 
@@ -123,7 +134,8 @@ class Policy:
         categories: by name.
         rules: those that are in force.
         matcher: finds their phrases.
-        guards: the text guards that it names.
+        guards: the models that it names.
+        speech: what turns sound into text, or None.
         guard_failure: what is done when a guard fails.
     """
 
@@ -135,6 +147,7 @@ class Policy:
         }
         self.rules = tuple(rule for rule in file.rules if rule.id not in file.disable)
         self.guards, self.guard_failure = tuple(file.guards), file.guard_failure
+        self.speech = file.speech
         self.sets: dict[str, list[str]] = {name: _flatten(phrases) for name, phrases in file.sets.items()}
         for rule in self.rules:
             if rule.phrases is not None:
@@ -266,6 +279,7 @@ def extend(base: PolicyFile, file: PolicyFile) -> PolicyFile:
         concealers=[*base.concealers, *file.concealers],
         breaks=[*base.breaks, *file.breaks],
         guards=[*base.guards, *file.guards],
+        speech=file.speech or base.speech,
         guard_failure=file.guard_failure,
     )
 

@@ -59,7 +59,8 @@ def check(policy: Policy, request: Request) -> Verdict:
 
 def attested(names: list[str]) -> dict[str, list[str]]:
     """The names that a person may use by registering a character, by category: those of characters, for which
-    the person states to have the rights. The name of a real person takes that person's consent."""
+    the person states to have the rights. The name of a real person takes that person's consent, of which the
+    gate of jobs knows."""
     return {"third_party": names} if names else {}
 
 

@@ -42,6 +42,7 @@ class Finding:
         reading: how the text was read: "plain", "leet", "reversed", …
         field: part of the request, such as "prompt".
         score: confidence of a guard, from 0 to 1; rules have 1.
+        seconds: what a guard took to say so, or None.
     """
 
     category: str
@@ -51,6 +52,7 @@ class Finding:
     reading: str = "plain"
     field: str = "prompt"
     score: float = 1.0
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,10 @@ class ModerationBlocked(BadInput):
 
     code: ClassVar[str] = "moderation_blocked"
 
-    def __init__(self, verdict: Verdict, title: str, *, appeal: str = "") -> None:
-        """`title` is the name of the category in words."""
+    def __init__(self, verdict: Verdict, title: str, *, appeal: str = "", output: bool = False) -> None:
+        """`title` is the name of the category in words; `output` is whether a finished clip is blocked."""
         self.verdict, self.title, self.appeal = verdict, title, appeal
         first = verdict.first
-        output = first.stage in (Stage.FRAMES, Stage.TRANSCRIPT)
         checked = "outputs" if output else "inputs"
         message = (
             f"the request is blocked by the moderation when checking {checked}: {title}, found in the "

@@ -22,6 +22,7 @@ from hinode.jobs.fleet.tokens import WorkerToken
 from hinode.jobs.job import Lease
 from hinode.jobs.states import Outcome
 from hinode.jobs.worker.remote import protocol
+from hinode.request import MediaFile
 
 NO_REASON = "the worker could not make the video"
 
@@ -157,6 +158,35 @@ def sign(
     """Sign the manifest of a file of the job. The key stays here; only the holder of the lease may ask."""
     signature = context.marking.authority.sign(body.data)
     return JSONResponse({"signature": base64.b64encode(signature).decode()})
+
+
+@router.get("/{worker_id}/jobs/{job_id}/{epoch}/policy")
+def policy(lease: Leased, context: AppContext) -> Response:
+    """The text of the policy that the clip of the job is screened by; an error if it cannot be used."""
+    context.store.policy(lease)
+    return JSONResponse({"text": context.policies.text()})
+
+
+@router.get("/{worker_id}/jobs/{job_id}/{epoch}/approval")
+def approval(lease: Leased, context: AppContext) -> Response:
+    """Whether a reviewer has approved the clip of exactly this request."""
+    return JSONResponse({"approved": context.store.is_approved(lease)})
+
+
+@router.post("/{worker_id}/jobs/{job_id}/{epoch}/block")
+def block(
+    body: Annotated[protocol.Block, body_reader(protocol.Block)], lease: Leased, context: AppContext
+) -> Response:
+    """Enter that guards have blocked the clip of the job, with frames for reviewers, which were sent before;
+    of the gravest category none are kept."""
+    blocked = body.value(context.store.policy(lease))
+    pictures = None
+    if body.frames is not None and not blocked.is_grave:
+        pictures = MediaFile(body.frames.digest, body.frames.media_type, body.frames.bytes)
+        context.leases.check_files(lease, [pictures])
+    context.store.block(lease, blocked, pictures)
+    context.objects.delete_preview(lease.job.id)
+    return JSONResponse({})
 
 
 @router.post("/{worker_id}/jobs/{job_id}/{epoch}/end")

@@ -19,6 +19,8 @@ from hinode.jobs.screening.past import Trial
 from hinode.jobs.storyboards.document import Text
 from hinode.parsing import INTEGER, Input
 from hinode.trust.screening import requests
+from hinode.trust.screening.equipment import describe, equip
+from hinode.trust.screening.guards import GuardError
 from hinode.trust.screening.lines import line_of
 from hinode.trust.screening.policy import Policy
 from hinode.trust.screening.verdict import Action
@@ -72,22 +74,25 @@ class PolicyFault(wire.Answer):
 
 
 class PolicyChange(wire.Answer):
-    """A version that was written by this API."""
+    """A version that was put in force."""
 
+    number: int = Field(description="Counts up from 1.")
     version: str
-    actor: str
+    actor: str = Field(description="Id of who did it; policy.yaml for an edit of that file.")
     at: float
 
 
 class PolicyObject(wire.Answer):
-    """The policy of this server."""
+    """The policy of all servers of this database."""
 
     object: Literal["policy"] = "policy"
     version: str = Field(description="Empty if it cannot be read; then nothing passes.")
-    text: str = Field(description="Of policy.yaml; empty without one.")
+    number: int = Field(description="Of the last change; 0 without one.")
+    text: str = Field(description="Of policy.yaml; empty for the policy that Hinode ships.")
     fault: PolicyFault | None
     categories: list[PolicyCategory]
     languages: list[str]
+    equipment: str = Field(description="In words, what there is beside the rules on the server that answers.")
     changes: list[PolicyChange] = Field(description="The last twenty, the newest first.")
 
 
@@ -192,14 +197,24 @@ def _policy(context: Context) -> PolicyObject:
             policies.check(text)
     except BadInput as error:
         fault = _fault(text, error)
+    changes = policies.changes()
     return PolicyObject(
         version=policy.version if policy else "",
+        number=changes[0].number if changes else 0,
         text=text,
         fault=fault,
         categories=_categories(policy) if policy else [],
         languages=policy.languages if policy else [],
-        changes=[PolicyChange.of(change, at=change.at) for change in policies.changes()],
+        equipment=_equipment(context, policy) if policy else "",
+        changes=[PolicyChange.of(change, at=change.at) for change in changes],
     )
+
+
+def _equipment(context: Context, policy: Policy) -> str:
+    try:
+        return describe(equip(policy, context.settings))
+    except GuardError as error:
+        return error.message
 
 
 def _fault(text: str, error: BadInput) -> PolicyFault:

@@ -48,6 +48,7 @@ class StoppedFinding(wire.Answer):
     reading: str = Field(description="How the text was read, such as plain or backwards.")
     field: str
     score: float
+    seconds: float | None = Field(None, description="What a guard took; null of a rule.")
 
 
 class Stopped(wire.Answer):

@@ -21,8 +21,11 @@ from hinode.money.predict import Run, Work
 from hinode.money.runs import Kind, Measured
 from hinode.parsing import Boolean, Input, Integer, Number, parse
 from hinode.request import MediaFile
+from hinode.trust.screening.footage import ClipBlocked, Footage
+from hinode.trust.screening.policy import Policy
+from hinode.trust.screening.verdict import Action, Finding, Stage, Verdict
 
-VERSION = 2
+VERSION = 3
 """It changes with every change after which a worker and a server would misunderstand each other."""
 VERSION_HEADER, SOFTWARE_HEADER = "hinode-worker-protocol", "hinode-version"
 MAX_BODY_BYTES = 4 << 20
@@ -33,6 +36,8 @@ MAX_PARTS = 100
 """Of a file that goes straight to the store of the server."""
 MAX_SIGNED_BYTES = 1 << 20
 """Of what is signed at once: a claim of C2PA, which has digests of everything else."""
+MAX_TRANSCRIPT_LENGTH = 20_000
+"""Of what was heard in a clip that is blocked, in characters."""
 MAX_MESSAGE_LENGTH = 2000
 """Of the reason why an attempt failed."""
 
@@ -136,6 +141,59 @@ class SentFile(Input):
     digest: Digest
     media_type: Literal["video/mp4", "image/webp", "image/jpeg"]
     bytes: Count
+
+
+class Objection(Input):
+    """A finding against a clip; see `trust.screening.verdict.Finding`."""
+
+    category: Name
+    rule: Name
+    action: Literal["review", "block"]
+    stage: Stage
+    reading: Name
+    field: Name
+    score: Annotated[Number, Field(ge=0, le=1)]
+    seconds: Annotated[Number, Field(ge=0)] | None = None
+
+
+class Block(Input):
+    """Guards have blocked the clip of a job; see `Store.block`."""
+
+    findings: Annotated[tuple[Objection, ...], Field(min_length=1, max_length=100)]
+    policy: Name
+    transcript: Annotated[str, Field(max_length=MAX_TRANSCRIPT_LENGTH)] = ""
+    frames: SentFile | None = None
+
+    @classmethod
+    def of(cls, blocked: ClipBlocked, pictures: MediaFile | None) -> dict[str, Any]:
+        """A blocked clip in JSON values; the picture with its frames was sent before."""
+        verdict = blocked.verdict
+        findings = [
+            dataclasses.asdict(finding)
+            | {"action": finding.action.name.lower(), "stage": finding.stage.value}
+            for finding in verdict.findings
+            if finding.action is not Action.ALLOW
+        ]
+        file = pictures and {
+            "digest": pictures.digest,
+            "media_type": pictures.media_type,
+            "bytes": pictures.bytes,
+        }
+        transcript = blocked.transcript[:MAX_TRANSCRIPT_LENGTH]
+        return {
+            "findings": findings,
+            "policy": verdict.policy,
+            "transcript": transcript,
+            **({"frames": file} if file else {}),
+        }
+
+    def value(self, policy: Policy) -> ClipBlocked:
+        """The blocked clip; `policy` names its categories."""
+        findings = (
+            Finding(**dict(entry) | {"action": Action[entry.action.upper()]}) for entry in self.findings
+        )
+        verdict = Verdict(tuple(findings), self.policy)
+        return ClipBlocked(policy, verdict, Footage(None), self.transcript)
 
 
 class SentFiles(Input):

@@ -18,7 +18,9 @@ from hinode.parsing import parse
 from hinode.request import MediaFile
 from hinode.rights.fingerprint import Fingerprint
 from hinode.trust.provenance.authority import Authority
-from hinode.trust.screening.frames import ClipBlocked
+from hinode.trust.screening import policy as policies
+from hinode.trust.screening.footage import ClipBlocked
+from hinode.trust.screening.policy import Policy
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class RemoteService:
         self._clock = clock
         self._confirmed_at = clock()
         self._beat: dict[str, Any] = {}
+        self._policy: tuple[str, Policy] | None = None  # the last one that was asked for, with its text
 
     def register_worker(self, host: str, pid: int, engines: Collection[str] | None = None) -> str:
         """Introduce this process; returns its id."""
@@ -102,13 +105,18 @@ class RemoteService:
     def fail(self, lease: Lease, code: str, message: str, *, final: bool) -> None:
         self._end(lease, Outcome.FAILED, code=code, message=message[:MAX_MESSAGE_LENGTH], final=final)
 
+    def policy(self, lease: Lease) -> Policy:
+        """The policy of the server. Keys and banks of its guards are read on this machine."""
+        text = str(self.connection.call("GET", self.path(lease, "policy"))["text"])
+        if self._policy is None or self._policy[0] != text:
+            self._policy = text, policies.compiled(policies.read(text))
+        return self._policy[1]
+
     def block(self, lease: Lease, blocked: ClipBlocked, pictures: MediaFile | None) -> None:
-        """No frames travel, so the server has no decision that somebody could review."""
-        self.fail(lease, blocked.code, str(blocked), final=True)
+        self._write(lease, "block", protocol.Block.of(blocked, pictures))
 
     def is_approved(self, lease: Lease) -> bool:
-        """False: what a worker over HTTP blocks has no decision."""
-        return False
+        return self.connection.call("GET", self.path(lease, "approval"))["approved"] is True
 
     def acknowledge_cancel(self, lease: Lease) -> None:
         self._end(lease, Outcome.CANCELLED)

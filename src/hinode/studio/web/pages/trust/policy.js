@@ -78,7 +78,8 @@ function Editor({ policy, onSaved }) {
     <//>
     <${Section} title=${t("trust.policy.versions")} about=${t("trust.policy.versionsAbout")}>
       <p>${policy.version ? html`${t("trust.policy.inForce")} <code>${policy.version}</code>` : html`<span class="error">${t("trust.policy.broken")}</span>`}</p>
-      ${policy.changes.length > 0 && html`<ul class="entries">${policy.changes.map((entry) => html`<li class="entry" key=${entry.at}><div class="entry-text"><code>${entry.version}</code><small>${ago(entry.at)} · ${entry.actor}</small></div><${Button} kind="quiet" aria-label=${t("trust.policy.loadOf", { version: entry.version })} onClick=${() => load(entry.version)}>${t("trust.policy.load")}<//></li>`)}</ul>`}
+      ${policy.equipment && html`<p>${t("trust.policy.equipment")} ${policy.equipment}.</p>`}
+      ${policy.changes.length > 0 && html`<ul class="entries">${policy.changes.map((entry) => html`<li class="entry" key=${entry.number}><div class="entry-text"><code>${entry.version}</code><small>${t("trust.policy.number", { number: entry.number })} · ${ago(entry.at)} · ${entry.actor}</small></div><${Button} kind="quiet" aria-label=${t("trust.policy.loadOf", { version: entry.version })} onClick=${() => load(entry.version)}>${t("trust.policy.load")}<//></li>`)}</ul>`}
     <//>`;
 }
 
