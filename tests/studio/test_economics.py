@@ -42,7 +42,7 @@ def test_economics_by_keyboard(server: ServerHarness, sign_in: SignIn) -> None:
 
     page.goto(f"{server.origin}/#/economics/what-if")
     loss = page.locator(".money-facts div", has_text="Loss of a day").locator("dd")
-    expect(loss).to_have_text("$431,338")
+    expect(loss).to_have_text("$423,589")
     page.get_by_role("switch", name="Distilled engine").press("Space")
     expect(loss).to_have_text("$23,350")
     page.get_by_label("Cost of a clip, USD").press("Home")
