@@ -44,9 +44,9 @@ def test_economics_by_keyboard(server: ServerHarness, sign_in: SignIn) -> None:
     loss = page.locator(".money-facts div", has_text="Loss of a day").locator("dd")
     expect(loss).to_have_text("$423,589")
     page.get_by_role("switch", name="Distilled engine").press("Space")
-    expect(loss).to_have_text("$23,350")
+    expect(loss).to_have_text("$15,252")
     page.get_by_label("Cost of a clip, USD").press("Home")
-    expect(loss).not_to_have_text("$23,350")
+    expect(loss).not_to_have_text("$15,252")
 
     page.goto(f"{server.origin}/#/economics/capacity")
     page.get_by_label("Clips in an hour").fill("100")
