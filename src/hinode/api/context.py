@@ -114,7 +114,8 @@ class Context:
         self.clock = clock
         self.credit = Credit(database, clock)
         self.outbound = Outbound(allow_private=settings.allow_private_urls)
-        stripe = Stripe(self.outbound, settings.stripe_key, settings.stripe_webhook_secrets)
+        secrets, url = settings.stripe_webhook_secrets, f"{settings.stripe_url}/v1"
+        stripe = Stripe(self.outbound, settings.stripe_key, secrets, url)
         self.wallet = Wallet(database, clock, settings.home, stripe if settings.stripe_key else None)
         self.codes = Buckets()  # of attempts to redeem one, by project
         self.economics = Economics(database, settings.home, clock)

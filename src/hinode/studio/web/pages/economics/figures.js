@@ -39,15 +39,15 @@ function roundTicks(values) {
 }
 
 /**
- * A table that scrolls by itself where the page is narrow.
+ * A table. Where the page is narrow each of its rows becomes a list; the roles stay those of a table.
  * @param {{ caption: string, head: string[], rows: any[][], hidden?: boolean, texts?: boolean }} properties
  *   hidden: the caption is for screen readers only; texts: the cells are words that may take several lines
  */
 export function Table({ caption, head, rows, hidden = true, texts = false }) {
-  return html`<div class=${classes("figures", texts && "texts")} role="region" aria-label=${t("economics.table", { caption })} tabindex="0"><table>
+  return html`<div class=${classes("figures", texts && "texts")} role="region" aria-label=${t("economics.table", { caption })} tabindex="0"><table role="table">
     <caption class=${hidden ? "visually-hidden" : ""}>${caption}</caption>
-    <thead><tr>${head.map((name) => html`<th scope="col" key=${name}>${name}</th>`)}</tr></thead>
-    <tbody>${rows.map((row, index) => html`<tr key=${index}>${row.map((cell, place) => place === 0 ? html`<th scope="row">${cell}</th>` : html`<td>${cell}</td>`)}</tr>`)}</tbody>
+    <thead role="rowgroup"><tr role="row">${head.map((name) => html`<th scope="col" role="columnheader" key=${name}>${name}</th>`)}</tr></thead>
+    <tbody role="rowgroup">${rows.map((row, index) => html`<tr role="row" key=${index}>${row.map((cell, place) => place === 0 ? html`<th scope="row" role="rowheader">${cell}</th>` : html`<td role="cell" data-label=${head[place]}><span>${cell}</span></td>`)}</tr>`)}</tbody>
   </table></div>`;
 }
 
