@@ -81,11 +81,11 @@ def retention(values: Values, days: int) -> Array:
     ages = np.log(np.maximum(np.arange(days, dtype=np.float64), 1.0))
     known = np.log(np.array(RETENTION_DAYS, np.float64))
     anchors = np.broadcast_arrays(*(values[f"retention_day_{day}"] for day in RETENTION_DAYS))
-    shares = np.log(np.stack(anchors, axis=-1))
+    shares: Array = np.log(np.stack(anchors, axis=-1))
     slopes = np.diff(shares, axis=-1) / np.diff(known)
     early = shares[:, :1] + slopes[:, :1] * ages
     late = shares[:, 1:2] + slopes[:, 1:2] * (ages - known[1])
-    curve = np.exp(np.where(ages < known[1], early, late))
+    curve: Array = np.exp(np.where(ages < known[1], early, late))
     curve[:, 0] = 1.0
     return np.minimum(curve, 1.0)
 

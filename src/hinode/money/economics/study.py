@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -170,9 +171,11 @@ def _checks(scenario: Scenario, samples: int, seed: int) -> Iterator[Check]:
 def _needs(scenario: Scenario, checks: Sequence[Check]) -> Iterator[Need]:
     for figure, check in zip(scenario.published, checks, strict=True):
         if not check.within:
-            yield from needs(
-                scenario, figure, lambda values, name=figure.output: outputs(scenario, values)[name]
-            )
+            yield from needs(scenario, figure, partial(_output, scenario, figure.output))
+
+
+def _output(scenario: Scenario, name: str, values: Values) -> tuple[Array, Array]:
+    return outputs(scenario, values)[name]
 
 
 def _names(scenario: Scenario) -> list[str]:
