@@ -47,7 +47,7 @@ def enter_costs(page: Page) -> None:
     page.keyboard.press("Enter")
     keyboard.tab_to("button", "Put in force", exact=True)
     page.keyboard.press("Enter")
-    expect(page.get_by_text("The book is in force.")).to_be_visible()
+    expect(page.get_by_text("The book is in force.").first).to_be_visible()
 
 
 def test_economics_by_keyboard(server: ServerHarness, sign_in: SignIn) -> None:

@@ -29,7 +29,7 @@ const short = (value) => new Intl.NumberFormat(language(), { notation: "compact"
 /** Round values around some others, the highest first; 0 is one of them. @param {number[]} values */
 function roundTicks(values) {
   const low = Math.min(0, ...values);
-  const high = Math.max(0, ...values);
+  const high = Math.max(0, ...values) || (low < 0 ? 0 : 1); // without any amount there is one line, at 0
   const rough = Math.max(high - low, 1e-9) / 4;
   const unit = 10 ** Math.floor(Math.log10(rough));
   const step = unit * ([1, 2, 5].find((factor) => factor * unit >= rough) ?? 10);
