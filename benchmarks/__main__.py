@@ -26,6 +26,7 @@ and, only by name, because they take long:
     profiles    clips by plain diffusers and under each profile, cold and warm
     queue-postgresql  jobs per second on PostgreSQL beside a bare psycopg loop, as a ratio
     scale       a day of 10 million clips on 20,000 GPUs: one PostgreSQL, cells, a loss, spot GPUs
+    quote-accuracy  quotes beside the runs that they foretell, held out, with the native engine
     ray-overhead  what workers on Ray cost beside those of the server, as a ratio
     screening   recall of screening on adversarial prompts, over-block on harmless ones, per category
     gpu-check   whether the diffusers engine works on a GPU, and how fast it is there
@@ -66,6 +67,7 @@ NAMES = (
     "overhead",
     "profiles",
     "queue-postgresql",
+    "quote-accuracy",
     "ray-overhead",
     "scale",
     "screening",

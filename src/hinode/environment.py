@@ -265,5 +265,6 @@ class Variables(Input):
     verify_anchors: _Folder | None = None
     stripe_key: Annotated[str, BeforeValidator(_stripe_key)] | None = None
     stripe_webhook_secrets: Annotated[tuple[str, ...], BeforeValidator(_stripe_secrets)] | None = None
+    stripe_url: Annotated[str, _address("HINODE_STRIPE_URL")] | None = None
     watts: Annotated[_Decimal, Field(gt=0, le=100_000)] | None = None
     testcard_step_seconds: Annotated[_Decimal, Field(ge=0)] | None = None

@@ -92,6 +92,7 @@ class Settings:
             `HINODE_STRIPE_KEY`.
         stripe_webhook_secrets: with which Stripe signs its webhooks; several while one is replaced.
             `HINODE_STRIPE_WEBHOOK_SECRETS`, separated by commas.
+        stripe_url: address of Stripe's API; another one for what stands in for it. `HINODE_STRIPE_URL`.
         watts: what this machine draws while it works, for the energy of clips where no counter can be read,
             or None. `HINODE_WATTS`.
         testcard_step_seconds: duration of one step of the engine testcard. `HINODE_TESTCARD_STEP_SECONDS`, 0.
@@ -139,6 +140,7 @@ class Settings:
     verify_anchors: Path | None = None
     stripe_key: str = field(default="", repr=False)
     stripe_webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    stripe_url: str = "https://api.stripe.com"
     watts: float | None = None
     testcard_step_seconds: float = 0.0
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import BrowserContext
+import re
+
+import pytest
+from playwright.sync_api import BrowserContext, Response
 
 from benchmarks.serving import ServerHarness
+from hinode.studio.files import WEB
+from tests.studio.browser import PAGES, wait_until
+from tests.studio.conftest import SignIn
 from tests.studio.visits import first_visit
 
 
@@ -12,3 +18,27 @@ def test_a_first_visit_ends_with_a_clip_that_plays(server: ServerHarness, contex
     page = context.new_page()
     page.goto(server.command("link").strip().split()[-1])
     first_visit(page)
+
+
+def tabs(page: str) -> list[str]:
+    """The addresses of the tabs of a page."""
+    names = re.findall(r'{ name: "([a-z-]+)"', (WEB / "pages" / f"{page}.js").read_text())
+    return [f"{page}/{name}" for name in names]
+
+
+@pytest.mark.slow
+def test_a_new_server_refuses_no_page_what_it_asks_for(server: ServerHarness, sign_in: SignIn) -> None:
+    page = sign_in()
+    refusals: list[str] = []
+
+    def note(response: Response) -> None:
+        if response.status >= 400:
+            refusals.append(f"{response.status} {response.url}")
+
+    page.on("response", note)
+    own = [name for name in PAGES if name not in ("clip", "compare", "storyboard")]  # those need an id
+    for address in [*own, *tabs("economics"), *tabs("settings"), *tabs("trust")]:
+        page.goto(f"{server.origin}/#/{address}")
+        page.wait_for_load_state("networkidle")
+        wait_until(page, lambda: not page.locator('[aria-busy="true"]').count(), f"{address} that is loaded")
+    assert refusals == []

@@ -44,6 +44,8 @@ from hinode.api.routes.documents import feed, shots, storyboards
 from hinode.api.routes.library import archives, characters, collections, entries, files, trash
 from hinode.api.routes.operations import (
     batches,
+    books,
+    budgets,
     economics,
     events,
     health,
@@ -107,6 +109,8 @@ ROUTERS = (
     credits.router,
     invoices.router,
     economics.router,
+    books.router,
+    budgets.router,
     storyboards.router,
     shots.router,
     feed.router,

@@ -34,6 +34,8 @@ from hinode.jobs.files.characters import Characters
 from hinode.jobs.files.conversions import Conversions
 from hinode.jobs.files.stores import open_store
 from hinode.jobs.files.uploads import Uploads
+from hinode.jobs.finance.books import BookEditor
+from hinode.jobs.finance.budgets import BudgetEditor
 from hinode.jobs.fleet.leases import Leases
 from hinode.jobs.fleet.tokens import WorkerTokens
 from hinode.jobs.forecast import Forecast
@@ -112,10 +114,13 @@ class Context:
         self.clock = clock
         self.credit = Credit(database, clock)
         self.outbound = Outbound(allow_private=settings.allow_private_urls)
-        stripe = Stripe(self.outbound, settings.stripe_key, settings.stripe_webhook_secrets)
+        secrets, url = settings.stripe_webhook_secrets, f"{settings.stripe_url}/v1"
+        stripe = Stripe(self.outbound, settings.stripe_key, secrets, url)
         self.wallet = Wallet(database, clock, settings.home, stripe if settings.stripe_key else None)
         self.codes = Buckets()  # of attempts to redeem one, by project
         self.economics = Economics(database, settings.home, clock)
+        self.books = BookEditor(database, settings.home, clock)
+        self.budgets = BudgetEditor(database, clock)
         self.meters = DailyMeters(database, clock)
         equipped = partial(equip, settings=settings)
         self.policies = Policies(database, settings.policy, clock)

@@ -20,6 +20,7 @@ from starlette.requests import Request
 
 from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs.files.objects import StoreError
+from hinode.jobs.finance.books import StaleBook
 from hinode.jobs.fleet.leases import UnknownWorker
 from hinode.jobs.job import LeaseLost, OverQuota, WrongState
 from hinode.jobs.rights.enforcement import CODES, Withheld
@@ -207,7 +208,7 @@ def _of_ours(error: HinodeError) -> Refusal:
         return Refusal(401, str(error), code=error.code)
     if isinstance(error, VersionSkew):
         return Refusal(400, str(error), code=error.code)
-    if isinstance(error, WrongState | WrongStatus | LeaseLost | UnknownWorker | StalePolicy):
+    if isinstance(error, WrongState | WrongStatus | LeaseLost | UnknownWorker | StalePolicy | StaleBook):
         # A retry at once would get the same answer.
         return Refusal(409, str(error), code=error.code, headers={"x-should-retry": "false"})
     if isinstance(error, Stale):

@@ -10,7 +10,7 @@ from pathlib import Path
 from hinode.errors import BadInput, HinodeError
 from hinode.money import free_use
 from hinode.money.amounts import check_amount, round_amount
-from hinode.money.books.entries import MissingPrice, missing
+from hinode.money.books.entries import MissingPrice
 from hinode.money.books.prices import FILE, PriceBook, own
 from hinode.request import Request, Size
 
@@ -83,7 +83,7 @@ def price(
     """The price of a clip in micro-units, rounded once; see `Pricing.price` for errors."""
     rate = book.find(name, on).per_second(size)
     if rate is None:
-        raise missing(f"{name} in {size[0]}x{size[1]}", book.where)
+        raise MissingPrice(f"{name} in {size[0]}x{size[1]}", book.where)
     # By way of text, because the book says 0.1 and not the float next to it.
     exact = Fraction(str(rate)) * Fraction(str(seconds)) * Fraction(str(book.factors.get(priority, 1.0)))
     return check_amount(round_amount(exact), "price")

@@ -6,6 +6,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from hinode.api.context import Context
+from hinode.jobs.audit import log
+from hinode.jobs.audit.log import Filter
 from hinode.jobs.tenants.tenant import ALL_SCOPES
 from hinode.money.ledger import credit
 from hinode.money.ledger.accounts import Kind
@@ -39,6 +41,11 @@ ROUTES = (
     ("GET", "economics/limits"),
     ("PUT", "economics/limits"),
     ("POST", "economics/what-if"),
+    ("POST", "economics/books/costs/check"),
+    ("PUT", "economics/books/prices"),
+    ("GET", "budgets"),
+    ("PUT", "budgets"),
+    ("DELETE", f"budgets/budget_{32 * '0'}"),
     ("GET", "capacity"),
 )
 
@@ -68,7 +75,16 @@ def test_the_report_has_the_revenue_of_the_ledger(server: Server, check_error: C
     assert plan["arrivals"] == pytest.approx(1 / 168)
     check_error(server.client.get("/v1/economics?since=tomorrow"), 400, "since")
     (server.context.settings.home / "costs.yaml").unlink()
-    assert check_error(server.client.get("/v1/economics"), 409)["code"] == "missing_price"
+    answer = server.client.get("/v1/economics")
+    assert answer.status_code == 200
+    lack = answer.json()
+    assert (lack["object"], lack["file"]) == ("economics.missing_prices", "costs.yaml")
+    assert len(lack["missing"]) == 1
+    assert lack["missing"][0].startswith("an hour of the host ")
+    plan = server.client.get("/v1/capacity").json()
+    assert plan["missing"] == lack["missing"]
+    wrong = server.client.get("/v1/capacity?arrivals=5&hardware=abacus=60").json()
+    assert wrong["missing"] == ["an hour of abacus"]
 
 
 def test_books_capacity_and_what_if(server: Server, check_error: CheckError) -> None:
@@ -103,3 +119,81 @@ def test_the_limit_of_loss_is_set_and_removed(server: Server, check_error: Check
     }
     check_error(server.client.put("/v1/economics/limits", json={"hard": "-1"}), 400, "hard")
     assert server.client.put("/v1/economics/limits", json={"period": "day"}).json()["data"] == []
+
+
+def test_a_book_is_tried_and_then_replaced(server: Server, check_error: CheckError) -> None:
+    server.render()
+    path = server.context.settings.home / "costs.yaml"
+    books = server.client.get("/v1/economics/books").json()
+    assert books["costs"]["text"] == COSTS
+    dearer = COSTS.replace("3.6", "7.2")
+    trial = server.client.post("/v1/economics/books/costs/check", json={"text": dearer}).json()
+    assert trial["fault"] is None
+    assert [(change["name"], change["after"]) for change in trial["changes"]] == [
+        ("own, own", "7.2 an hour, hosts *")
+    ]
+    assert trial["usd_after"] == pytest.approx(2 * trial["usd_before"], rel=0.05)
+    assert path.read_text() == COSTS  # nothing was written
+    nobody = COSTS.replace('"*"', "gpu-1")
+    trial = server.client.post("/v1/economics/books/costs/check", json={"text": nobody}).json()
+    assert trial["missing"][0].startswith("an hour of the host ")
+    assert trial["usd_after"] is None
+    faulty = COSTS.replace("3.6", "-1")
+    fault = server.client.post("/v1/economics/books/costs/check", json={"text": faulty}).json()["fault"]
+    assert (fault["line"], fault["message"]) == (4, "hardware.1.usd_per_hour is -1; give 0 or more")
+    body = {"text": faulty, "edited": books["costs"]["digest"]}
+    check_error(server.client.put("/v1/economics/books/costs", json=body), 400, "hardware.1.usd_per_hour")
+    body = {"text": dearer, "edited": books["costs"]["digest"]}
+    saved = server.client.put("/v1/economics/books/costs", json=body).json()
+    assert saved["costs"]["entries"][0]["usd_per_hour"] == 7.2
+    assert path.read_text() == dearer
+    answer = server.client.put("/v1/economics/books/costs", json=body)
+    assert check_error(answer, 409)["code"] == "book_conflict"
+    with server.context.store.database.read() as connection:
+        entries, _ = log.page(connection, Filter(kind="book.changed"), after=None, limit=10)
+    assert [entry.subject.split()[0] for entry, _ in entries] == ["costs.yaml"]
+
+
+def test_a_price_book_is_tried_and_a_broken_one_is_said(server: Server) -> None:
+    path = server.context.settings.home / "prices.yaml"
+    text = PRICES.replace("0.25", "0.5")
+    trial = server.client.post("/v1/economics/books/prices/check", json={"text": text}).json()
+    assert [change["name"] for change in trial["changes"]] == ["testcard/testcard"]
+    assert trial["missing"] == []
+    path.write_text("prices: 3")
+    books = server.client.get("/v1/economics/books").json()
+    assert books["prices"]["entries"] == []
+    assert books["prices"]["fault"] == "version is missing; add it"
+    body = {"text": text, "edited": books["prices"]["digest"]}
+    assert server.client.put("/v1/economics/books/prices", json=body).json()["prices"]["fault"] == ""
+
+
+def test_budgets_of_every_scope_are_set_and_removed(server: Server, check_error: CheckError) -> None:
+    for scope, subject in (
+        ("project", server.context.tenants.project(None).name),
+        ("key", server.key_id),
+        ("model", "testcard/testcard"),
+        ("installation", ""),
+    ):
+        body = {"scope": scope, "subject": subject, "period": "month", "soft": "5", "hard": "10"}
+        answer = server.client.put("/v1/budgets", json=body)
+        assert answer.status_code == 200, answer.text
+    budgets = {entry["scope"]: entry for entry in server.client.get("/v1/budgets").json()["data"]}
+    assert set(budgets) == {"project", "key", "model", "installation"}
+    assert budgets["key"]["subject"] == server.key_id
+    assert (budgets["key"]["name"], budgets["key"]["hard"]) == ("operator", 10_000_000)
+    for field, wrong in (
+        ("subject", {"scope": "key", "subject": "nobody", "hard": "1"}),
+        ("subject", {"scope": "model", "subject": "nothing", "hard": "1"}),
+        ("subject", {"scope": "user", "hard": "1"}),
+        ("subject", {"scope": "free", "subject": "x", "hard": "1"}),
+        ("hard", {"scope": "installation"}),
+        ("soft", {"scope": "installation", "soft": "2", "hard": "1"}),
+        ("hard", {"scope": "installation", "hard": "-2"}),
+    ):
+        check_error(server.client.put("/v1/budgets", json=wrong), 400, field)
+    assert len(server.client.get("/v1/budgets").json()["data"]) == 4
+    for entry in budgets.values():
+        assert server.client.delete(f"/v1/budgets/{entry['id']}").json()["deleted"] is True
+    check_error(server.client.delete(f"/v1/budgets/{budgets['key']['id']}"), 400, "budget")
+    assert server.client.get("/v1/budgets").json()["data"] == []

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from hinode.api import wire
+from hinode.jobs.storyboards.document import Text
 from hinode.parsing import Input, Integer, Number
 
 
@@ -90,21 +91,118 @@ class EconomicsReport(wire.Answer):
     stale: list[str] = Field(description="Sentences about prices that are old.")
 
 
+class MissingPrices(wire.Answer):
+    """The cost book lacks prices, so there are no figures. Nothing is free unless 0 was entered for it."""
+
+    object: Literal["economics.missing_prices"] = "economics.missing_prices"
+    file: str = Field(description="Where to enter them, in HINODE_HOME.")
+    missing: list[str] = Field(description='What lacks a price, such as "an hour of the host gpu-7".')
+    message: str
+
+
 class Book(wire.Answer):
     """A price or cost book."""
 
     version: str
     entries: list[dict[str, Any]]
     stale: list[str]
+    fault: str = Field(description="What is wrong with the file; then there are no entries.")
+
+
+class OwnBook(Book):
+    """A book of the operator's, with its file."""
+
+    text: str = Field(description="Of the file; empty without one.")
+    digest: str = Field(description="Of the text, to be sent with its replacement.")
+
+
+class CheckBook(Input):
+    """A book to try; nothing of it is put in force."""
+
+    text: Text = Field(description="YAML as in prices.yaml or costs.yaml.")
+
+
+class ReplaceBook(Input):
+    """A book to put in force."""
+
+    text: Text = Field(description="The whole file.")
+    edited: str = Field(max_length=64, description="Digest of the text that was edited.")
+
+
+class BookFault(wire.Answer):
+    """What is wrong with a book."""
+
+    message: str
+    field: str
+    line: int | None = Field(description="In the text, from 1; null if it is in no single line.")
+
+
+class BookChange(wire.Answer):
+    """A price of today, in words, before and after; null where there is none."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+class BookCheck(wire.Answer):
+    """What a text would be as a book. Amounts are in USD."""
+
+    object: Literal["economics.book_check"] = "economics.book_check"
+    fault: BookFault | None = Field(description="With one, the rest is empty.")
+    entries: int
+    changes: list[BookChange]
+    missing: list[str] = Field(description="What the last 30 days have no price for; of costs only.")
+    usd_before: float | None = Field(description="Cost of the last 30 days; null if a price is missing.")
+    usd_after: float | None
+    stale: list[str]
+
+
+class SetBudget(Input):
+    """A budget, in the place of the one of the same scope, subject and period."""
+
+    scope: Literal["key", "user", "project", "organisation", "model", "installation", "free"]
+    subject: str = Field(
+        "",
+        max_length=200,
+        description='Id or name of the key, person, project or organisation; "engine/model"; without one for '
+        "the whole server and for free use.",
+    )
+    period: Literal["day", "month", "total"] = "month"
+    soft: str | None = Field(
+        None, max_length=20, description='USD, such as "50"; beyond it an event is sent.'
+    )
+    hard: str | None = Field(None, max_length=20, description="USD; beyond it no video is accepted.")
+
+
+class OperatorBudget(wire.Answer):
+    """A budget. Amounts are in micro-units: 1,000,000 is one dollar."""
+
+    id: str
+    object: Literal["budget"] = "budget"
+    scope: Literal["key", "user", "project", "organisation", "model", "installation", "free"]
+    subject: str
+    name: str = Field(description="Of the subject.")
+    period: Literal["day", "month", "total"]
+    amount: int = Field(description="What is charged to the present window.")
+    soft: int | None
+    hard: int | None
+
+
+class BudgetList(wire.Answer):
+    """Every budget of the server, by scope and subject."""
+
+    object: Literal["list"] = "list"
+    data: list[OperatorBudget]
 
 
 class PriceBooks(wire.Answer):
     """The operator's prices and costs, list prices of providers, and rents of hardware."""
 
     object: Literal["economics.books"] = "economics.books"
-    prices: Book
+    prices: OwnBook
     list_prices: Book
-    costs: Book
+    costs: OwnBook
     market_costs: Book
 
 

@@ -28,7 +28,7 @@ def set_budget(
     ],
     subject: Annotated[
         str,
-        typer.Argument(help="Id of the key, user or organisation; name or id of the project; engine/model."),
+        typer.Argument(help="Id or name of the key, user, project or organisation; engine/model."),
     ] = "",
     period: Annotated[str, typer.Option(help="day or month, in UTC, or total.")] = "month",
     soft: Annotated[
@@ -39,21 +39,16 @@ def set_budget(
     ] = None,
 ) -> None:
     """Set a budget, in the place of the one of the same scope, subject and period."""
-    from hinode.jobs import ids
-    from hinode.jobs.tenants.tenants import Tenants
+    from hinode.jobs.finance.budgets import BudgetEditor
     from hinode.money.amounts import parse_amount
-    from hinode.money.budgets import Period, Scope, put
+    from hinode.money.budgets import Period, Scope
 
     kind, window = _member(Scope, scope, "scope"), _member(Period, period, "period")
     soft_limit = None if soft is None else parse_amount(soft, "soft")
     hard_limit = None if hard is None else parse_amount(hard, "hard")
-    now = time.time()
     with open_database() as database:
-        if kind is Scope.PROJECT and subject:
-            subject = Tenants(database, time.time).project(subject).id
-        with database.write() as connection:
-            budget_id = ids.make("budget_", now)
-            put(connection, budget_id, kind, subject, window, soft=soft_limit, hard=hard_limit, now=now)
+        editor = BudgetEditor(database, time.time)
+        editor.put(kind, subject, window, soft=soft_limit, hard=hard_limit)
     print(
         f"set the budget of the {kind} {subject}".rstrip()
         if kind is not Scope.FREE
@@ -64,27 +59,29 @@ def set_budget(
 @budgets.command("list", cls=Command)
 def list_budgets(as_json: options.AsJson = False) -> None:
     """Print every budget, and what is charged to its present window."""
+    from hinode.jobs.finance.budgets import BudgetEditor
     from hinode.money.amounts import format_amount
-    from hinode.money.budgets import every
 
-    with open_database() as database, database.read() as connection:
-        entries = every(connection, time.time())
+    with open_database() as database:
+        entries = BudgetEditor(database, time.time).every()
     if as_json:
-        print(json.dumps([dataclasses.asdict(budget) for budget in entries]))
+        print(json.dumps([dataclasses.asdict(entry.budget) | {"name": entry.name} for entry in entries]))
         return
     print_table(
-        ("ID", "SCOPE", "SUBJECT", "PERIOD", "CHARGED", "SOFT", "HARD"),
+        ("ID", "SCOPE", "SUBJECT", "NAME", "PERIOD", "CHARGED", "SOFT", "HARD"),
         [
             (
                 budget.id,
                 budget.scope.value,
                 budget.subject or "-",
+                entry.name or "-",
                 budget.period.value,
                 format_amount(budget.amount),
                 "-" if budget.soft is None else format_amount(budget.soft),
                 "-" if budget.hard is None else format_amount(budget.hard),
             )
-            for budget in entries
+            for entry in entries
+            for budget in (entry.budget,)
         ],
     )
 
@@ -92,10 +89,10 @@ def list_budgets(as_json: options.AsJson = False) -> None:
 @budgets.command("remove", cls=Command)
 def remove_budget(id: Annotated[str, typer.Argument(help="Id of the budget, budget_…")]) -> None:
     """Remove a budget. What it limited is free of it at once."""
-    from hinode.money.budgets import remove
+    from hinode.jobs.finance.budgets import BudgetEditor
 
-    with open_database() as database, database.write() as connection:
-        remove(connection, id)
+    with open_database() as database:
+        BudgetEditor(database, time.time).remove(id)
     print(f"removed {id}")
 
 

@@ -133,6 +133,8 @@ def _print_study(study: Study) -> None:
     ]
     print_table(("RESULT", "USUAL INPUTS", "5 TO 95 %", "PUBLISHED", "DIFFERENCE", "WITHIN 25 %"), rows)
     print()
+    if study.needs:
+        _print_needs(study)
     months = [
         (
             month.month,
@@ -146,7 +148,7 @@ def _print_study(study: Study) -> None:
     print_table(("MONTH", "USERS A DAY", "CLIPS A DAY", "COST, USD", "SPEND, USD"), months)
     print()
     losses = [
-        (name, *(f"{value:,.0f}" for value in (spread.usual, spread.p5, spread.p50, spread.p95)))
+        (name, *(f"{value:,.0f}" for value in (spread.at_modes, spread.p5, spread.p50, spread.p95)))
         for name, spread in (("mean", study.loss), ("of the worst day", study.peak_loss))
     ]
     losses.append(("mean, drawn by chance", f"{study.by_chance:,.0f}", "", "", ""))
@@ -187,6 +189,23 @@ def _print_study(study: Study) -> None:
     print_table(head, levers)
     print("pays in: share of the samples of inputs and levers; the rest is for the usual values")
     print("amounts in USD; cost and even cost of a clip that is made, even price of a clip that is paid for")
+
+
+def _print_needs(study: Study) -> None:
+    """What each input, alone, would have to be for the checks that are missed."""
+    rows = [
+        (
+            need.output,
+            need.input,
+            f"{need.value:g}",
+            "none" if need.target is None else f"{need.target:.3g}",
+            "" if need.target is None else f"{need.target / need.value:.2f}",
+            "yes" if need.in_range else "no",
+        )
+        for need in study.needs
+    ]
+    print_table(("NOT WITHIN 25 %", "INPUT ALONE", "USUAL", "WOULD DO", "TIMES IT", "IN ITS RANGE"), rows)
+    print()
 
 
 def _range(low: float, high: float) -> str:

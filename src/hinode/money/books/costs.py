@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hinode import yamlfile
-from hinode.money.books.entries import DateText, Mark, Stale, Usd, latest, missing, stale
+from hinode.money.books.entries import DateText, Mark, MissingPrice, Stale, Usd, latest, stale
 from hinode.parsing import Input, parse
 
 FILE = "costs.yaml"
@@ -93,7 +93,7 @@ class CostBook:
         prices = [self._latest(name, each, on) for each in tiers]
         valid = [price for price in prices if price is not None]
         if not valid:
-            raise missing(f"an hour of {name}" + (f", {tier}" if tier else ""), self.where)
+            raise MissingPrice(f"an hour of {name}" + (f", {tier}" if tier else ""), self.where)
         return min(valid, key=lambda price: price.usual)
 
     def host(self, host: str, on: date) -> HourlyPrice:
@@ -112,7 +112,7 @@ class CostBook:
                 price = self._latest(entry.hardware, entry.tier, on)
                 if price is not None:
                     return price
-        raise missing(f"an hour of the host {host}", self.where)
+        raise MissingPrice(f"an hour of the host {host}", self.where)
 
     def provider(self, name: str, on: date) -> ProviderPrice:
         """The price of a second at a provider on a day.
@@ -122,7 +122,7 @@ class CostBook:
         """
         price = latest((entry for entry in self.providers if entry.provider == name), on)
         if price is None:
-            raise missing(f"a second at the provider {name}", self.where)
+            raise MissingPrice(f"a second at the provider {name}", self.where)
         return price
 
     def stale(self, on: date) -> list[Stale]:
@@ -147,6 +147,11 @@ def read(path: Path) -> CostBook:
         BadInput: it cannot be read, or an entry is wrong; the sentence names it.
     """
     return _parse(yamlfile.read(path, f"the cost book {path}", "costs"), str(path))
+
+
+def read_text(text: str) -> CostBook:
+    """A cost book from the text of the operator's file; raises BadInput, whose field is the place in it."""
+    return _parse(yamlfile.read_text(text.encode(), "the cost book", "costs"), FILE)
 
 
 def own(home: Path) -> CostBook:

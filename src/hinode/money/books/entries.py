@@ -39,6 +39,12 @@ class MissingPrice(HinodeError):
     code: ClassVar[str] = "missing_price"
     exit_code: ClassVar[int] = 2
 
+    def __init__(self, name: str, where: str) -> None:
+        """`name` is what has no price; `where` is the file to enter it in."""
+        self.name = name
+        remedy = f"enter one in {where}, 0 if it is free"
+        super().__init__(f"there is no price for {quote(name, 120)}", remedy)
+
 
 class Dated(Protocol):
     """An entry that holds from a date on."""
@@ -71,12 +77,6 @@ def latest(entries: Iterable[E], on: date) -> E | None:
     """The entry that holds on a day: the last one that is not after it."""
     valid = [entry for entry in entries if read_date(entry.date) <= on]
     return max(valid, key=lambda entry: read_date(entry.date), default=None)
-
-
-def missing(name: str, where: str) -> MissingPrice:
-    """The refusal for something without a price; `where` is the file to enter it in."""
-    remedy = f"enter one in {where}, 0 if it is free"
-    return MissingPrice(f"there is no price for {quote(name, 120)}", remedy)
 
 
 def stale(names: Iterable[tuple[str, str]], on: date, days: int = STALE_DAYS) -> list[Stale]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from hinode import yamlfile
-from hinode.money.books.entries import DateText, Mark, MissingPrice, Stale, Usd, latest, missing, stale
+from hinode.money.books.entries import DateText, Mark, MissingPrice, Stale, Usd, latest, stale
 from hinode.parsing import Boolean, Input, Number, parse
 from hinode.request import Request, Size
 
@@ -102,7 +102,7 @@ class PriceBook:
         """
         price = latest((price for price in self.prices if price.name == name), on)
         if price is None:
-            raise missing(name, self.where)
+            raise MissingPrice(name, self.where)
         return price
 
     def cost(self, name: str, size: Size, seconds: float, on: date) -> float:
@@ -113,7 +113,7 @@ class PriceBook:
         """
         rate = self.find(name, on).per_second(size)
         if rate is None:
-            raise missing(f"{name} in {size[0]}x{size[1]}", self.where)
+            raise MissingPrice(f"{name} in {size[0]}x{size[1]}", self.where)
         return rate * seconds
 
     def offers(self, size: Size, seconds: float, on: date, operation: str = "generate") -> list[Offer]:
@@ -196,6 +196,11 @@ def read(path: Path) -> PriceBook:
         BadInput: it cannot be read, or an entry is wrong; the sentence names it.
     """
     return _parse(yamlfile.read(path, f"the price book {path}", "prices"), str(path))
+
+
+def read_text(text: str) -> PriceBook:
+    """A price book from the text of the operator's file; raises BadInput, whose field is the place in it."""
+    return _parse(yamlfile.read_text(text.encode(), "the price book", "prices"), FILE)
 
 
 def own(home: Path) -> PriceBook:

@@ -11,7 +11,7 @@ import numpy as np
 from hinode.media.chart import Axis, Line, lines, stack
 from hinode.money.capacity.queueing import Array
 from hinode.money.economics.days import Day
-from hinode.money.economics.demand import expect, usual, weekly_users
+from hinode.money.economics.demand import expect, modes, weekly_users
 from hinode.money.economics.levers import LEVERS, rules
 from hinode.money.economics.scenario import Scenario
 from hinode.money.economics.uncertainty import sample
@@ -44,7 +44,7 @@ def books_chart(days: Sequence[Day]) -> str:
 
 
 def _users(scenario: Scenario) -> str:
-    values = usual(scenario)
+    values = modes(scenario)
     faithful, chance = weekly_users(scenario, values)
     curves = [
         Line("daily", _points(expect(scenario, values).users[0])),
@@ -61,7 +61,7 @@ def _losses(scenario: Scenario, seed: int) -> str:
     drawn = expect(scenario, sample(scenario, samples=SAMPLES, seed=seed)).loss
     low, high = np.quantile(drawn, (0.05, 0.95), axis=0)
     curves = [
-        Line("usual inputs", _points(expect(scenario, usual(scenario)).loss[0])),
+        Line("usual inputs", _points(expect(scenario, modes(scenario)).loss[0])),
         Line("5 and 95 %", _points(low), dashed=True),
         Line("5 and 95 %", _points(high), dashed=True),
     ]
@@ -72,7 +72,7 @@ def _losses(scenario: Scenario, seed: int) -> str:
 
 
 def _results(scenario: Scenario) -> str:
-    values = usual(scenario)
+    values = modes(scenario)
     curves = []
     for name, levers in SHOWN.items():
         total = -np.cumsum(expect(scenario, values, rules(scenario, levers)).loss[0])

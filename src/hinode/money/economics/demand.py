@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hinode.money.capacity.queueing import Array
 from hinode.money.economics.scenario import Scenario
 
-KNOWN_DAYS = (1, 7, 30)
+RETENTION_DAYS = (1, 7, 30)
 FIRST_MONTH = 30
 WEEK = 7
 
@@ -71,7 +71,7 @@ class Course:
         return self.cost - self.spend
 
 
-def usual(scenario: Scenario) -> dict[str, Array]:
+def modes(scenario: Scenario) -> dict[str, Array]:
     """The usual values of the inputs and levers, as one sample."""
     return {name: np.array([quantity.value]) for name, quantity in scenario.quantities.items()}
 
@@ -79,12 +79,13 @@ def usual(scenario: Scenario) -> dict[str, Array]:
 def retention(values: Values, days: int) -> Array:
     """The share of users who are there so many days after their download, [samples, days]."""
     ages = np.log(np.maximum(np.arange(days, dtype=np.float64), 1.0))
-    known = np.log(np.array(KNOWN_DAYS, np.float64))
-    shares = np.log(np.stack([values[f"retention_day_{day}"] for day in KNOWN_DAYS], axis=-1))
+    known = np.log(np.array(RETENTION_DAYS, np.float64))
+    anchors = np.broadcast_arrays(*(values[f"retention_day_{day}"] for day in RETENTION_DAYS))
+    shares: Array = np.log(np.stack(anchors, axis=-1))
     slopes = np.diff(shares, axis=-1) / np.diff(known)
     early = shares[:, :1] + slopes[:, :1] * ages
     late = shares[:, 1:2] + slopes[:, 1:2] * (ages - known[1])
-    curve = np.exp(np.where(ages < known[1], early, late))
+    curve: Array = np.exp(np.where(ages < known[1], early, late))
     curve[:, 0] = 1.0
     return np.minimum(curve, 1.0)
 
@@ -112,7 +113,7 @@ def simulate(scenario: Scenario, seed: int, rules: Rules | None = None) -> Cours
     """One course by chance, day by day, with the usual inputs; one sample."""
     rules = rules or Rules()
     dice = np.random.default_rng(seed)
-    values = usual(scenario)
+    values = modes(scenario)
     curve = retention(values, len(scenario.days))
     rate = float(packs_per_user_day(values, curve)[0])
     cohorts: list[int] = []

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hinode.money.economics.demand import Rules, Values, expect, usual
+from hinode.money.economics.demand import Rules, Values, expect, modes
 from hinode.money.economics.scenario import Scenario
 
 LEVERS = {
@@ -72,7 +72,7 @@ def outcomes(scenario: Scenario, drawn: Values) -> Iterator[Outcome]:
 def outcome(scenario: Scenario, levers: tuple[str, ...], drawn: Values) -> Outcome:
     """What a scenario comes to under some levers. `drawn`: samples of its inputs and levers."""
     policy = rules(scenario, levers)
-    course = expect(scenario, usual(scenario), policy)
+    course = expect(scenario, modes(scenario), policy)
     cost, spend = float(course.cost.sum()), float(course.spend.sum())
     paid, clips = float(course.paid_clips.sum()), float(course.paid_clips.sum() + course.free_clips.sum())
     return Outcome(
@@ -102,7 +102,7 @@ def rules(scenario: Scenario, levers: tuple[str, ...]) -> Rules:
 def _conversion(scenario: Scenario, policy: Rules) -> float | None:
     shares = np.geomspace(1e-4, 1.0, SHARES)
     # The other inputs are of one sample, and so are the users: NumPy repeats them.
-    losses = expect(scenario, {**usual(scenario), "paying_share": shares}, policy).loss.sum(axis=1)
+    losses = expect(scenario, {**modes(scenario), "paying_share": shares}, policy).loss.sum(axis=1)
     even = np.flatnonzero(losses <= 0)
     if not len(even):
         return None

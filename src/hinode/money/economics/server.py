@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from hinode.errors import BadInput
 from hinode.money import budgets
 from hinode.money.books import costs, prices
 from hinode.money.books.costs import CostBook
@@ -16,6 +17,7 @@ from hinode.money.books.entries import Stale
 from hinode.money.books.prices import PriceBook
 from hinode.money.budgets import Budget, Period, Scope
 from hinode.money.economics import records, revenue
+from hinode.money.economics.gaps import gaps
 from hinode.money.economics.records import Books
 from hinode.money.economics.report import HOUR, Report, report
 from hinode.money.free_use import FreeUse, load
@@ -46,6 +48,7 @@ class PriceLists:
 
     Attributes:
         own: prices that the operator sells at; `listed` are those of providers.
+        faults: what is wrong with an own book, by "prices" and "costs"; it counts as one without entries.
         costs: what hardware and providers cost the operator; `market` are rents.
     """
 
@@ -53,21 +56,29 @@ class PriceLists:
     listed: PriceBook
     costs: CostBook
     market: CostBook
+    faults: Mapping[str, str]
     on: date
 
     def as_json(self) -> dict[str, Any]:
         """The books in plain JSON values."""
 
-        def book(entries: Sequence[Any], stale: Sequence[Stale], version: str) -> dict[str, Any]:
+        def book(
+            entries: Sequence[Any], stale: Sequence[Stale], version: str, name: str = ""
+        ) -> dict[str, Any]:
             values = [entry.model_dump(mode="json") for entry in entries]
-            return {"version": version, "entries": values, "stale": [str(entry) for entry in stale]}
+            sentences = [str(entry) for entry in stale]
+            fault = self.faults.get(name, "")
+            return {"version": version, "entries": values, "stale": sentences, "fault": fault}
 
         return {
             "object": "economics.books",
-            "prices": book(self.own.prices, self.own.stale(self.on), self.own.version),
+            "prices": book(self.own.prices, self.own.stale(self.on), self.own.version, "prices"),
             "list_prices": book(self.listed.prices, self.listed.stale(self.on), self.listed.version),
             "costs": book(
-                [*self.costs.hardware, *self.costs.providers], self.costs.stale(self.on), self.costs.version
+                [*self.costs.hardware, *self.costs.providers],
+                self.costs.stale(self.on),
+                self.costs.version,
+                "costs",
             ),
             "market_costs": book(
                 [*self.market.hardware, *self.market.providers],
@@ -132,9 +143,28 @@ class Economics:
                     budgets.remove(connection, budget.id)
 
     def price_lists(self) -> PriceLists:
-        """The price and cost books; raises BadInput if one cannot be read."""
-        own = prices.own(self._home), prices.listed(), costs.own(self._home), costs.market()
-        return PriceLists(*own, datetime.fromtimestamp(self._clock(), UTC).date())
+        """The price and cost books."""
+        own, bought, faults = PriceBook("2000-01-01", ()), CostBook("2000-01-01"), {}
+        try:
+            own = prices.own(self._home)
+        except BadInput as error:
+            faults["prices"] = str(error)
+        try:
+            bought = costs.own(self._home)
+        except BadInput as error:
+            faults["costs"] = str(error)
+        today = datetime.fromtimestamp(self._clock(), UTC).date()
+        return PriceLists(own, prices.listed(), bought, costs.market(), faults, today)
+
+    def gaps(self, since: float, until: float) -> list[str]:
+        """What has no price in the cost book for a period, in seconds since 1970.
+
+        Raises:
+            BadInput: the cost book cannot be read.
+        """
+        own = costs.own(self._home)
+        with self._database.read() as connection:
+            return gaps(records.read(connection, since, until), own)
 
     def load(self) -> Measured:
         """The load of the last week.

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from hinode.errors import BadInput, join_names
 from hinode.money.capacity.queueing import Array
-from hinode.money.economics.demand import Course, Values, expect, simulate, usual, weekly_users
+from hinode.money.economics.demand import Course, Values, expect, modes, simulate, weekly_users
 from hinode.money.economics.levers import Outcome, outcomes
-from hinode.money.economics.scenario import TOLERANCE, PublishedLoss, Scenario
+from hinode.money.economics.scenario import PublishedLoss, Scenario
+from hinode.money.economics.shortfalls import Need, needs, within
 from hinode.money.economics.uncertainty import SAMPLES, Spread, sample, spreads
 
 LEVER_SAMPLES = 512
+DAY_OUTPUT = "spend_until_YYYY_MM_DD"
 LATER_DAYS = 30
 """What came later is the largest value of so many last days."""
 
@@ -63,6 +66,7 @@ class Study:
     """What a scenario comes to.
 
     Attributes:
+        needs: what the checks that are not met would take.
         loss: mean loss of a day, USD.
         peak_loss: of the day with the highest loss.
         by_chance: mean loss of a day in one course that is drawn by chance.
@@ -72,6 +76,7 @@ class Study:
     title: str
     days: int
     checks: Sequence[Check]
+    needs: Sequence[Need]
     months: Sequence[Month]
     loss: Spread
     peak_loss: Spread
@@ -86,6 +91,7 @@ class Study:
             "title": self.title,
             "days": self.days,
             "checks": [{**vars(check), "differences": list(check.differences)} for check in self.checks],
+            "needs": [asdict(need) for need in self.needs],
             "months": [vars(month) for month in self.months],
             "loss": asdict(self.loss),
             "peak_loss": asdict(self.peak_loss),
@@ -106,12 +112,14 @@ def study(scenario: Scenario, *, seed: int = 0, samples: int = SAMPLES) -> Study
         loss = expect(scenario, drawn).loss
         return np.stack([loss.mean(axis=1), loss.max(axis=1)], axis=1)
 
+    checks = list(_checks(scenario, samples, seed))
     mean, worst = spreads(scenario, losses, samples=samples, seed=seed)
     return Study(
         title=scenario.title,
         days=len(scenario.days),
-        checks=list(_checks(scenario, samples, seed)),
-        months=_months(scenario, expect(scenario, usual(scenario))),
+        checks=checks,
+        needs=list(_needs(scenario, checks)),
+        months=_months(scenario, expect(scenario, modes(scenario))),
         loss=mean,
         peak_loss=worst,
         by_chance=float(simulate(scenario, seed).loss.mean()),
@@ -123,8 +131,8 @@ def study(scenario: Scenario, *, seed: int = 0, samples: int = SAMPLES) -> Study
 def outputs(scenario: Scenario, values: Values) -> dict[str, tuple[Array, Array]]:
     """Results by name, each as its lowest and highest value, [samples].
 
-    They are `daily_users_peak`, `daily_users_later`, the same of `weekly_users`, `spend_total`, and
-    `spend_YYYY_MM` of each month.
+    They are `daily_users_peak`, `daily_users_later`, the same of `weekly_users`, `spend_total`,
+    `spend_YYYY_MM` of each month, and `spend_until_YYYY_MM_DD` from the first day to the end of each one.
     """
     course = expect(scenario, values)
     faithful, chance = weekly_users(scenario, values)
@@ -137,27 +145,37 @@ def outputs(scenario: Scenario, values: Values) -> dict[str, tuple[Array, Array]
     for month in _names(scenario):
         amount = course.spend[:, scenario.month(month)].sum(axis=1)
         results[f"spend_{month.replace('-', '_')}"] = amount, amount
+    for day, amount in zip(scenario.days, np.cumsum(course.spend, axis=1).T, strict=True):
+        results[f"spend_until_{day:%Y_%m_%d}"] = amount, amount
     return results
 
 
 def _checks(scenario: Scenario, samples: int, seed: int) -> Iterator[Check]:
-    at_usual = outputs(scenario, usual(scenario))
+    at_modes = outputs(scenario, modes(scenario))
     drawn = outputs(scenario, sample(scenario, samples=samples, seed=seed))
     for figure in scenario.published:
-        if figure.output not in at_usual:
-            remedy = f"choose {join_names(tuple(at_usual), 'or')}"
+        if figure.output not in at_modes:
+            choices = (*(name for name in at_modes if not name.startswith("spend_until_")), DAY_OUTPUT)
+            remedy = f"choose {join_names(choices, 'or')}"
             raise BadInput(f"there is no output {figure.output}", remedy, field="published.output")
-        low, high = (float(end[0]) for end in at_usual[figure.output])
+        low, high = (float(end[0]) for end in at_modes[figure.output])
         p5 = float(np.quantile(drawn[figure.output][0], 0.05))
         p95 = float(np.quantile(drawn[figure.output][1], 0.95))
+        ends = [bool(end[0]) for end in within(figure, at_modes[figure.output])]
+        verdict = ends[0] if ends[0] == ends[1] else None
         published = figure.value or figure.at_most or 0.0
-        if figure.value is None:
-            good = [end <= published for end in (low, high)]
-        else:
-            good = [abs(end / published - 1.0) <= TOLERANCE for end in (low, high)]
-        within = good[0] if good[0] == good[1] else None
         source = f"{figure.source}, {figure.date}"
-        yield Check(figure.output, low, high, p5, p95, published, figure.value is None, within, source)
+        yield Check(figure.output, low, high, p5, p95, published, figure.value is None, verdict, source)
+
+
+def _needs(scenario: Scenario, checks: Sequence[Check]) -> Iterator[Need]:
+    for figure, check in zip(scenario.published, checks, strict=True):
+        if not check.within:
+            yield from needs(scenario, figure, partial(_output, scenario, figure.output))
+
+
+def _output(scenario: Scenario, name: str, values: Values) -> tuple[Array, Array]:
+    return outputs(scenario, values)[name]
 
 
 def _names(scenario: Scenario) -> list[str]:

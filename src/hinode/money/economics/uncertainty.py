@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hinode.money.capacity.queueing import Array
-from hinode.money.economics.demand import Values, usual
+from hinode.money.economics.demand import Values, modes
 from hinode.money.economics.scenario import Inputs, Levers, Quantity, Scenario
 
 SAMPLES = 2048
@@ -33,7 +33,7 @@ class Spread:
     """A result over the ranges of the inputs: what 5, 50 and 95 % of the samples do not exceed, its value for
     the usual inputs, and the inputs with the largest shares first."""
 
-    usual: float
+    at_modes: float
     p5: float
     p50: float
     p95: float
@@ -63,11 +63,11 @@ def spreads(
         for place, entries in enumerate(shares):
             # The estimate of a share near 0 may fall below it.
             entries.append(Share(name, max(0.0, float(alone[place])), float(total[place])))
-    at_usual = results(usual(scenario))[0]
+    at_modes = results(modes(scenario))[0]
     quantiles = np.quantile(both, (0.05, 0.5, 0.95), axis=0).T
     return [
         Spread(
-            usual=float(at_usual[place]),
+            at_modes=float(at_modes[place]),
             p5=float(quantiles[place, 0]),
             p50=float(quantiles[place, 1]),
             p95=float(quantiles[place, 2]),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hinode.errors import BadInput, join_names, quote
-from hinode.money.economics.demand import expect, simulate, usual
+from hinode.money.economics.demand import expect, modes, simulate
 from hinode.money.economics.levers import LEVERS, Outcome, outcome, rules
 from hinode.money.economics.scenario import Quantity, Scenario
 from hinode.money.economics.uncertainty import sample
@@ -97,7 +97,7 @@ def what_if(
     changed = _changed(scenario, values)
     drawn = sample(changed, samples=SAMPLES, seed=seed)
     policy = rules(changed, pulled)
-    course = expect(changed, usual(changed), policy)
+    course = expect(changed, modes(changed), policy)
     low, high = np.quantile(expect(changed, drawn, policy).loss, (0.05, 0.95), axis=0)
     chance = simulate(changed, seed, policy).loss[0]
     columns = (course.users[0], course.cost[0], course.spend[0], low, high, chance)

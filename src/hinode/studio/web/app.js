@@ -45,7 +45,7 @@ export const PAGES = [
   { name: "trust", icon: "flag", keys: "g t", isShown: mayReview, needs: { strings: ["trust", "rights", "settings"], styles: ["settings", "rights", "trust"] }, load: () => import("./pages/trust.js") },
   { name: "feed", icon: "feed", keys: "g f", isShown: () => Boolean(session.value?.project?.feed_enabled), needs: { strings: ["feed", "clip", "queue", "settings"], styles: ["feed", "clip", "queue", "settings"] }, load: () => import("./pages/feed.js") },
   { name: "wallet", icon: "wallet", keys: "g w", isShown: () => Boolean(session.value?.project?.billing), needs: { strings: ["wallet", "settings"], styles: ["wallet", "settings"] }, load: () => import("./pages/wallet.js") },
-  { name: "economics", icon: "chart", keys: "g m", isShown: isOperator, needs: { strings: ["economics", "settings"], styles: ["settings", "economics"] }, load: () => import("./pages/economics.js") },
+  { name: "economics", icon: "chart", keys: "g m", isShown: isOperator, needs: { strings: ["economics", "settings", "trust"], styles: ["settings", "trust", "economics"] }, load: () => import("./pages/economics.js") },
   { name: "settings", icon: "settings", keys: "g e", needs: { strings: ["settings", "queue", "clip"], styles: ["settings", "queue"] }, load: () => import("./pages/settings.js") },
 ];
 

@@ -16,15 +16,15 @@ from hinode.api.economics.wire import (
     FreeRules,
     Limit,
     LossLimits,
-    PriceBooks,
+    MissingPrices,
     SetLossLimit,
     WhatIfAnswer,
 )
-from hinode.api.failures import Refusal
 from hinode.api.sign_in import small_body
 from hinode.errors import BadInput, quote
 from hinode.jobs import ids
 from hinode.money.amounts import parse_amount
+from hinode.money.books import costs
 from hinode.money.books.entries import MissingPrice, read_date
 from hinode.money.budgets import Period
 from hinode.money.capacity.question import Plan, Question, answer
@@ -41,11 +41,11 @@ DateQuery = Annotated[str | None, Query(max_length=10, description="A day of UTC
 Classes = Annotated[str, Query(max_length=MAX_TEXT)]
 
 
-@router.get("/economics", response_model=EconomicsReport)
+@router.get("/economics", response_model=EconomicsReport | MissingPrices)
 async def get_economics(
     context: AppContext, operator: Operator, since: DateQuery = None, until: DateQuery = None
 ) -> Response:
-    """Cost, revenue and margins of a period, by default the last 30 days."""
+    """Cost, revenue and margins of a period, by default the last 30 days; or the prices that are missing."""
     end = context.clock() if until is None else _moment("until", until)
     start = end - DEFAULT_DAYS * DAY if since is None else _moment("since", since)
     if not 0 < end - start <= MAX_DAYS * DAY:
@@ -54,15 +54,8 @@ async def get_economics(
     try:
         report = await context.run_slow(context.economics.report, start, end)
     except MissingPrice as error:
-        raise _incomplete(error) from error
+        return _missing(error, await context.run_slow(context.economics.gaps, start, end))
     return EconomicsReport(**report.as_json()).response()
-
-
-@router.get("/economics/books", response_model=PriceBooks)
-async def get_books(context: AppContext, operator: Operator) -> Response:
-    """The price and cost books, and which entries are old."""
-    books = await context.run_slow(context.economics.price_lists)
-    return PriceBooks(**books.as_json()).response()
 
 
 @router.get("/economics/limits", response_model=LossLimits)
@@ -99,7 +92,7 @@ async def ask_what_if(
     return WhatIfAnswer(**result.as_json()).response()
 
 
-@router.get("/capacity", response_model=CapacityPlan)
+@router.get("/capacity", response_model=CapacityPlan | MissingPrices)
 async def get_capacity(
     context: AppContext,
     operator: Operator,
@@ -119,7 +112,8 @@ async def get_capacity(
     """Waits by the size of a fleet, and the cheapest fleet that meets a target.
 
     Classes of hardware are NAME=SECONDS or NAME=SECONDS@USD with commas between them; spot machines are
-    NAME=USD, and maxima NAME=NUMBER. Without classes and seconds those of the last week are taken.
+    NAME=USD, and maxima NAME=NUMBER. Without classes and seconds those of the last week are taken. Where a
+    price is missing, the answer names it instead.
     """
     question = Question(
         arrivals=arrivals or 1.0,
@@ -143,7 +137,7 @@ async def get_capacity(
     try:
         asked, plan = await context.run_slow(work)
     except MissingPrice as error:
-        raise _incomplete(error) from error
+        return _missing(error, [error.name])
     return CapacityPlan(
         measured=measured,
         arrivals=asked.arrivals,
@@ -190,6 +184,6 @@ def _moment(field: str, text: str) -> float:
     return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
 
 
-def _incomplete(error: MissingPrice) -> Refusal:
-    """The operator has to enter the price that is missing."""
-    return Refusal(409, str(error), code=error.code, headers={"x-should-retry": "false"})
+def _missing(error: MissingPrice, names: list[str]) -> Response:
+    """What the operator has to enter. It is no error: a new server has no cost book."""
+    return MissingPrices(file=costs.FILE, missing=names, message=str(error)).response()

@@ -6,6 +6,7 @@ import { html } from "../core/ui.js";
 import { PageHead } from "../widgets/frame.js";
 import { Icon } from "../widgets/icons.js";
 import Books from "./economics/books.js";
+import Budgets from "./economics/budgets.js";
 import Capacity from "./economics/capacity.js";
 import Limits from "./economics/limits.js";
 import Margin from "./economics/margin.js";
@@ -15,6 +16,7 @@ import WhatIf from "./economics/what-if.js";
 const TABS = [
   { name: "margin", icon: "chart", Tab: Margin },
   { name: "limits", icon: "lock", Tab: Limits },
+  { name: "budgets", icon: "wallet", Tab: Budgets },
   { name: "books", icon: "tag", Tab: Books },
   { name: "what-if", icon: "dice", Tab: WhatIf },
   { name: "capacity", icon: "worker", Tab: Capacity },

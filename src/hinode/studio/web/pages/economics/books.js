@@ -3,14 +3,19 @@ import { get } from "../../core/api.js";
 import { t } from "../../core/strings.js";
 import { html } from "../../core/ui.js";
 import { Loading, Section, useRemote } from "../settings/form.js";
+import { BookEditor } from "./book-editor.js";
 import { Stale, Table, usd } from "./figures.js";
 
-/** @typedef {{ version: string, entries: any[], stale: string[] }} Book */
+/** @typedef {{ version: string, entries: any[], stale: string[], fault: string }} Book */
+
+/** Books that are edited here. */
+const OWN = { prices: true, costs: true };
 
 export default function Books() {
-  const { data } = useRemote(() => get("economics/books"));
+  const { data, setData } = useRemote(() => get("economics/books"));
   if (!data) return html`<${Loading} />`;
-  return html`${["prices", "costs", "list_prices", "market_costs"].map((name) => html`<${Section} key=${name} title=${t(`economics.book.${name}`)} about=${t(`economics.book.${name}.about`)}><${Entries} name=${name} book=${data[name]} /><//>`)}`;
+  return html`${["prices", "costs", "list_prices", "market_costs"].map((name) => html`<${Section} key=${name} title=${t(`economics.book.${name}`)} about=${t(`economics.book.${name}.about`)}><${Entries} name=${name} book=${data[name]} />
+    ${name in OWN && html`<${BookEditor} key=${data[name].digest} name=${name} book=${data[name]} onSaved=${setData} />`}<//>`)}`;
 }
 
 /** @param {{ name: string, book: Book }} properties */

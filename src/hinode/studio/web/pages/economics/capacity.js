@@ -6,6 +6,7 @@ import { html, useState } from "../../core/ui.js";
 import { Button, Field } from "../../widgets/controls.js";
 import { FormError, Section, useForm } from "../settings/form.js";
 import { Table, number, percent, usd } from "./figures.js";
+import { MissingPrices, lacksPrices } from "./missing.js";
 
 /** @typedef {{ machines: Record<string, number>, load: number, wait: Record<string, number | null>, usd_per_hour: number | null, usd_per_clip: number | null }} Fleet */
 
@@ -22,7 +23,7 @@ export default function Capacity() {
   return html`<${Section} title=${t("economics.capacity.ask")} about=${t("economics.capacity.about")}>
       <form class="stack" onSubmit=${form.submit}><div class="row field-row">${field("arrivals")}${field("target")}</div>${field("hardware")}
         <div><${Button} type="submit" kind="primary" disabled=${form.busy}>${t("economics.capacity.plan")}<//></div><${FormError} errors=${form.errors} /></form><//>
-    ${plan && html`<${Plan} plan=${plan} />`}`;
+    ${plan && (lacksPrices(plan) ? html`<${MissingPrices} answer=${plan} />` : html`<${Plan} plan=${plan} />`)}`;
 }
 
 /** @param {{ plan: { measured: boolean, arrivals: number, target: number, share: number, cheapest: Fleet | null, by_class: Record<string, Fleet[]> } }} properties */

@@ -29,7 +29,7 @@ const short = (value) => new Intl.NumberFormat(language(), { notation: "compact"
 /** Round values around some others, the highest first; 0 is one of them. @param {number[]} values */
 function roundTicks(values) {
   const low = Math.min(0, ...values);
-  const high = Math.max(0, ...values);
+  const high = Math.max(0, ...values) || (low < 0 ? 0 : 1); // without any amount there is one line, at 0
   const rough = Math.max(high - low, 1e-9) / 4;
   const unit = 10 ** Math.floor(Math.log10(rough));
   const step = unit * ([1, 2, 5].find((factor) => factor * unit >= rough) ?? 10);
@@ -39,15 +39,15 @@ function roundTicks(values) {
 }
 
 /**
- * A table that scrolls by itself where the page is narrow.
+ * A table. Where the page is narrow each of its rows becomes a list; the roles stay those of a table.
  * @param {{ caption: string, head: string[], rows: any[][], hidden?: boolean, texts?: boolean }} properties
  *   hidden: the caption is for screen readers only; texts: the cells are words that may take several lines
  */
 export function Table({ caption, head, rows, hidden = true, texts = false }) {
-  return html`<div class=${classes("figures", texts && "texts")} role="region" aria-label=${t("economics.table", { caption })} tabindex="0"><table>
+  return html`<div class=${classes("figures", texts && "texts")} role="region" aria-label=${t("economics.table", { caption })} tabindex="0"><table role="table">
     <caption class=${hidden ? "visually-hidden" : ""}>${caption}</caption>
-    <thead><tr>${head.map((name) => html`<th scope="col" key=${name}>${name}</th>`)}</tr></thead>
-    <tbody>${rows.map((row, index) => html`<tr key=${index}>${row.map((cell, place) => place === 0 ? html`<th scope="row">${cell}</th>` : html`<td>${cell}</td>`)}</tr>`)}</tbody>
+    <thead role="rowgroup"><tr role="row">${head.map((name) => html`<th scope="col" role="columnheader" key=${name}>${name}</th>`)}</tr></thead>
+    <tbody role="rowgroup">${rows.map((row, index) => html`<tr role="row" key=${index}>${row.map((cell, place) => place === 0 ? html`<th scope="row" role="rowheader">${cell}</th>` : html`<td role="cell" data-label=${head[place]}><span>${cell}</span></td>`)}</tr>`)}</tbody>
   </table></div>`;
 }
 

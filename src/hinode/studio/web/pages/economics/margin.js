@@ -1,13 +1,13 @@
 // What the clips of a period cost and brought in.
-import { ApiError, get } from "../../core/api.js";
+import { get } from "../../core/api.js";
 import { notifyError } from "../../core/notices.js";
 import { href } from "../../core/router.js";
 import { t } from "../../core/strings.js";
 import { html, useEffect, useState } from "../../core/ui.js";
 import { Segmented } from "../../widgets/controls.js";
-import { Icon } from "../../widgets/icons.js";
 import { Loading, Section } from "../settings/form.js";
 import { Chart, Stale, Table, percent, usd } from "./figures.js";
+import { MissingPrices, lacksPrices } from "./missing.js";
 
 const PERIODS = [7, 30, 90];
 const DAY = 86400000;
@@ -25,17 +25,13 @@ function sums(values) {
 export default function Margin() {
   const [period, setPeriod] = useState(30);
   const [report, setReport] = useState(/** @type {any} */ (null));
-  const [missing, setMissing] = useState("");
   useEffect(() => {
     let current = true;
-    get("economics", { query: { since: since(period) } }).then((answer) => current && (setReport(answer), setMissing("")), (error) => {
-      if (error instanceof ApiError && error.code === "missing_price") setMissing(error.message);
-      else notifyError(error);
-    });
+    get("economics", { query: { since: since(period) } }).then((answer) => current && setReport(answer), notifyError);
     return () => { current = false; };
   }, [period]);
   return html`<${Segmented} label=${t("economics.period")} value=${period} onChange=${setPeriod} options=${PERIODS.map((days) => ({ value: days, label: t("economics.days", { count: days }) }))} />
-    ${missing ? html`<p class="banner" role="alert"><${Icon} name="warning" /><span>${missing}</span></p>` : report ? html`<${Report} report=${report} />` : html`<${Loading} />`}`;
+    ${!report ? html`<${Loading} />` : lacksPrices(report) ? html`<${MissingPrices} answer=${report} />` : html`<${Report} report=${report} />`}`;
 }
 
 /** @param {{ report: any }} properties */

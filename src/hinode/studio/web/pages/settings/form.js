@@ -66,6 +66,8 @@ export function useForm(name, initial, send) {
   const [values, setValues] = useState(() => /** @type {T} */ ({ ...initial, ...(name ? loadDraft(name, {}) : {}) }));
   const [errors, setErrors] = useState(/** @type {Record<string, string>} */ ({}));
   const [busy, setBusy] = useState(false);
+  const latest = useRef(initial);
+  latest.current = initial;
   /** @param {Partial<T>} change */
   const set = (change) => {
     const next = { ...values, ...change };
@@ -81,7 +83,7 @@ export function useForm(name, initial, send) {
     setErrors({});
     try {
       await send(values);
-      setValues(initial);
+      setValues(latest.current); // what was sent may be the initial values from now on
       if (name) storeDraft(name, undefined);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);

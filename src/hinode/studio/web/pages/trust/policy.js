@@ -7,6 +7,7 @@ import { t } from "../../core/strings.js";
 import { html, useRef, useState } from "../../core/ui.js";
 import { Confirm } from "../../widgets/confirm.js";
 import { Button, Field } from "../../widgets/controls.js";
+import { goTo } from "../../widgets/lines.js";
 import { Loading, Section, useRemote } from "../settings/form.js";
 
 /**
@@ -85,16 +86,6 @@ function Editor({ policy, onSaved }) {
 
 /** @param {Fault} fault */
 const sentence = (fault) => (fault.line ? t("trust.policy.atLine", { line: fault.line, message: fault.message }) : fault.message);
-
-/** Select the line of a fault. @param {HTMLTextAreaElement | null} area @param {Fault} fault */
-function goTo(area, fault) {
-  if (!area || !fault.line) return area?.focus();
-  const lines = area.value.split("\n");
-  const start = lines.slice(0, fault.line - 1).reduce((sum, line) => sum + line.length + 1, 0);
-  area.focus();
-  area.setSelectionRange(start, start + (lines[fault.line - 1]?.length ?? 0));
-  area.scrollTop = Math.max(0, (area.scrollHeight / lines.length) * (fault.line - 4));
-}
 
 /** @param {{ check: Check }} properties */
 function Result({ check }) {

@@ -23,7 +23,7 @@ export function Invoices() {
           <${Files} path=${`invoices/${invoice.id}/content`} name=${name} /></li>`;
       })}</ul>
     <//>
-    ${recipient && html`<${Address} key=${JSON.stringify(recipient)} recipient=${recipient} onSaved=${setData} />`}`;
+    ${recipient && html`<${Address} recipient=${recipient} onSaved=${setData} />`}`;
 }
 
 /** @param {{ recipient: Recipient, onSaved: (recipient: Recipient) => void }} properties */
