@@ -45,23 +45,28 @@ def _from_json(value: Any) -> Any:
 
 
 class Limited(Input):
-    """A request whose price has a limit."""
-
-    max_cost: Annotated[float, Field(ge=0, le=1e9), NUMBER] | None = Field(
-        None,
-        description="The most that all videos of the request may cost, in US dollars; above it the request "
-        "is refused.",
-    )
-
-
-class VideoRequest(Limited):
-    """The fields of every request for videos."""
+    """A request that may say what it costs."""
 
     quote_id: Annotated[str, Field(max_length=64)] | None = Field(
         None,
         description="A quote of POST /v1/videos/quote for this request. It is refused if the quote has "
         "expired, is for another request, or if the price has changed.",
     )
+    max_cost: Annotated[float, Field(ge=0, le=1e9), NUMBER] | None = Field(
+        None,
+        description="The most that all videos of the request may cost, in US dollars; above it the request "
+        "is refused.",
+    )
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """These fields by name, for another body in its place."""
+        return {"quote_id": self.quote_id, "max_cost": self.max_cost}
+
+
+class VideoRequest(Limited):
+    """The fields of every request for videos."""
+
     model: str | None = Field(
         None,
         description="GET /v1/models lists them; by default that of the source video, else sora-2.",
@@ -241,6 +246,10 @@ class FinishVideo(Limited):
     profile: str = Field(
         "best", description="One of the profiles of its model.", examples=["standard", "best"]
     )
+
+
+class RetryVideo(Limited):
+    """A video that failed or was cancelled, made again from the same request."""
 
 
 class Storyboard(VideoRequest, Script):

@@ -84,7 +84,7 @@ def render_shot(
         model=body.model or document.model,
         profile=body.profile or document.profile,
         priority=body.priority,
-        max_cost=body.max_cost,
+        **body.limits,
     )
     before = _shot_before(document, index)
     drafter.continues = (before.video_id,) if before and before.video_id else ()
@@ -215,7 +215,7 @@ def film(admission: Admission, body: MakeFilm, owner: Owner, board: Storyboard) 
         model=document.model,
         profile=(body.profile or document.profile) if has_blends else None,
         priority=body.priority,
-        max_cost=body.max_cost,
+        **body.limits,
     )
     segments = tuple(_segments(drafter, document))
     if not has_blends and "storyboard" not in drafter.model.capabilities.operations:
