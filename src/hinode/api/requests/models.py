@@ -32,6 +32,8 @@ from hinode.request import KEYFRAME, MAX_CHARACTERS, MAX_PER_ROLE, MAX_SEED, PRO
 
 MAX_VIDEOS = 10
 
+Priority = Literal["rush", "preview", "interactive", "batch"]
+
 IGNORED_FIELDS = {"user": "LiteLLM sends it when its caller names a user"}
 """Fields of `CreateVideo` that change nothing in the result and are accepted because a client sends them."""
 
@@ -91,8 +93,10 @@ class VideoRequest(Limited):
     sound: Boolean | None = Field(
         None, description="Whether the video has sound; the default depends on the model."
     )
-    priority: Literal["preview", "interactive", "batch"] = Field(
-        "interactive", description="Order in the queue; a preview has at most 5 seconds and 640 x 360 pixels."
+    priority: Priority = Field(
+        "interactive",
+        description="Order in the queue: rush and preview, interactive, batch. A rush has a price of its "
+        "own; a preview has at most 5 seconds and 640 x 360 pixels.",
     )
     path: Path = Field((), description="Where the subject is: seconds, x and y as fractions of the frame.")
     camera: Camera = Field((), description="Where the camera is: seconds, pan in short sides, zoom.")

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from hinode.api.requests.admission import Admission, Drafter, Owner, with_descriptions, with_files
 from hinode.api.requests.inputs import MP4, PNG
-from hinode.api.requests.models import MAX_VIDEOS, Limited, VideoRequest
+from hinode.api.requests.models import MAX_VIDEOS, Limited, Priority, VideoRequest
 from hinode.api.requests.values import ImageReference, VideoReference
 from hinode.directing import camera, operations
 from hinode.directing.films import continuity
@@ -40,7 +40,6 @@ from hinode.request import (
 )
 
 ROLES = {"first_frame": FIRST_FRAME, "last_frame": LAST_FRAME, "keyframe": KEYFRAME}
-Priority = Literal["preview", "interactive", "batch"]
 
 
 class RenderShot(Limited):
