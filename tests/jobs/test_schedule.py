@@ -25,7 +25,7 @@ from hinode.jobs.states import Priority
 
 NOW = 1_800_000_000.0
 POLICY = Policy()
-PREVIEW, INTERACTIVE, BATCH = Priority
+CLASSES = PREVIEW, INTERACTIVE, BATCH = Priority.PREVIEW, Priority.INTERACTIVE, Priority.BATCH
 
 
 def lane(
@@ -76,7 +76,7 @@ def queues(draw: st.DrawFn, minimum: int = 0) -> tuple[list[Lane], dict[str, Ten
             st.builds(
                 lane,
                 st.sampled_from(names),
-                st.sampled_from(Priority),
+                st.sampled_from(CLASSES),
                 waited=st.floats(-10, 5_000),
                 model=st.sampled_from(["native/book", "native/mini"]),
                 served=st.sampled_from([0.0, 0.0, 30.0]),

@@ -247,7 +247,7 @@ class Video(Answer):
     ]
     source_video_id: str | None
     stage: str | None = Field(description="Of the work in progress, such as sample or decode.")
-    priority: Literal["preview", "interactive", "batch"]
+    priority: Literal["rush", "preview", "interactive", "batch"]
     cancel_requested: bool
     batch_id: str | None
     routing: Routing | None = Field(description="Of a video whose model is a pool.")

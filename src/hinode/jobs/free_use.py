@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from hinode.jobs.job import Draft, OverQuota
 from hinode.jobs.states import Priority, Status
 from hinode.money.budgets import Period
-from hinode.money.free_use import FreeUse
+from hinode.money.free_use import FreeUse, NotFree
 from hinode.records.rows import only_row
 from hinode.records.tables import jobs, organisations, projects
 
@@ -26,11 +26,14 @@ def admit(
     """The drafts as they may run: behind every job that is paid for, if the policy says so.
 
     Raises:
-        NotFree: a profile is not free.
+        NotFree: a profile or the priority is not free.
         OverQuota: the organisation has had its clips of the day, or other jobs wait.
     """
     for draft in drafts:
         rules.check_profile(draft.request)
+        if draft.priority is Priority.RUSH:
+            message = "the priority rush is paid for, and the clips of this project are free"
+            raise NotFree(message, "leave priority out, or ask whoever runs this server for credit")
     if rules.clips_a_day is not None:
         _check_count(connection, project["organisation_id"], len(drafts), rules.clips_a_day, now)
     if not rules.idle_only:

@@ -174,7 +174,7 @@ class ProjectQueue:
             job = read_job(row)
             waiting = connection.execute(
                 sa.select(jobs.c.id, jobs.c.queued_at)
-                .where(*own, jobs.c.status == _QUEUED, jobs.c.priority == int(job.priority))
+                .where(*own, jobs.c.status == _QUEUED, jobs.c.priority == int(job.priority.queue))
                 .order_by(jobs.c.queued_at, jobs.c.id)
             ).all()
             names = [row.id for row in waiting]

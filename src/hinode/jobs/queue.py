@@ -170,7 +170,7 @@ def _tenant(account: Sequence[Any], now: float) -> Tenant:
 
 def counts(connection: Connection, live_since: float) -> Counts:
     """Numbers for metrics; a worker counts if it was last seen after `live_since`."""
-    state = (jobs.c.status, jobs.c.priority)
+    state = (jobs.c.status, sa.case((jobs.c.rush, int(Priority.RUSH)), else_=jobs.c.priority))
     by_state = sa.select(*state, sa.func.count()).where(jobs.c.deleted_at.is_(None)).group_by(*state)
     oldest = sa.select(sa.func.min(jobs.c.queued_at)).where(jobs.c.status == Status.QUEUED.value)
     return Counts(

@@ -48,7 +48,8 @@ def new_row(draft: Draft, now: float, retry_count: int = 0) -> dict[str, Any]:
         "model": request.model,
         "requested_model": draft.requested_model,
         "seconds": request.seconds,
-        "priority": int(draft.priority),
+        "priority": int(draft.priority.queue),
+        "rush": draft.priority is Priority.RUSH,
         "lane": lane_key(draft.project_id, draft.priority, request.engine, request.model),
         "status": Status.QUEUED.value,
         "created_at": now,
@@ -64,7 +65,8 @@ def new_row(draft: Draft, now: float, retry_count: int = 0) -> dict[str, Any]:
 
 def read_job(row: Mapping[str, Any] | sa.RowMapping) -> Job:
     """The job in a row."""
-    return from_row(Job, row, status=Status(row["status"]), priority=Priority(row["priority"]))
+    priority = Priority.RUSH if row["rush"] else Priority(row["priority"])
+    return from_row(Job, row, status=Status(row["status"]), priority=priority)
 
 
 def stored_request(request: Request) -> dict[str, Any]:

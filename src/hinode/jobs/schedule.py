@@ -3,10 +3,10 @@
 Waiting jobs form lanes, one for each class, project and model. A lane is first in, first out, so the decision
 looks at the first job of each lane and never at the whole queue. Lanes are ordered by
 
-1. **class**: previews before interactive jobs before batches. For every `ageing` seconds of waiting a job
-   moves up one class, so that no job waits for ever behind a class above its own. Only the first lane of a
-   class moves up, in the order of the rules below, and the others follow behind it: a long queue does not
-   overtake its neighbours of the same class by growing old;
+1. **class**: previews and rush jobs before interactive jobs before batches. For every `ageing` seconds of
+   waiting a job moves up one class, so that no job waits for ever behind a class above its own. Only the
+   first lane of a class moves up, in the order of the rules below, and the others follow behind it: a long
+   queue does not overtake its neighbours of the same class by growing old;
 2. **entitlement**: projects that hold fewer slots than they are entitled to, then those at a fraction of a
    slot, then those that hold more. A slot is a worker that runs one job. Slots are divided by weight among
    the projects that want more, and no project is entitled to more than its cap (max-min fairness);
@@ -116,7 +116,7 @@ def _parse_lane_key(key: str) -> tuple[str, Priority, str]:
 
 def lane_key(project_id: str, priority: Priority, engine: str, model: str) -> str:
     """The lane that a job waits in; the jobs of a lane start in the order in which they were queued."""
-    return f"{int(priority)}:{project_id}:{engine}/{model}"
+    return f"{int(priority.queue)}:{project_id}:{engine}/{model}"
 
 
 class Tenant(NamedTuple):

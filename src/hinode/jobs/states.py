@@ -47,11 +47,17 @@ class Outcome(StrEnum):
 
 
 class Priority(IntEnum):
-    """Classes of jobs: a lower number goes first, and waiting moves a job up (jobs.schedule)."""
+    """What a request asks for. A lower class goes first, and waiting moves a job up (jobs.schedule)."""
 
     PREVIEW = 0
     INTERACTIVE = 1
     BATCH = 2
+    RUSH = 3
+
+    @property
+    def queue(self) -> Priority:
+        """The class that its jobs wait in: those of RUSH wait with the previews."""
+        return Priority.PREVIEW if self is Priority.RUSH else self
 
 
 MAX_FAILURES = 3

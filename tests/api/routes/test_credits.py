@@ -64,6 +64,20 @@ def test_a_clip_is_paid_for_from_the_credit(server: Server) -> None:
     assert [lot["available"] for lot in after["data"]] == [350_000]
 
 
+def test_a_rush_costs_what_its_quote_says(server: Server) -> None:
+    body = {"prompt": "a red kite", "size": "64x36", "seconds": 1, "priority": "rush"}
+    quote = server.client.post("/v1/videos/quote", json=body).json()
+    assert quote["price"] == 0.5
+    other = {"prompt": "a red kite", "size": "64x36", "seconds": 1, "quote_id": quote["id"]}
+    assert server.client.post("/v1/videos", json=other).json()["error"]["code"] == "quote_mismatch"
+    video = server.create(**body, quote_id=quote["id"])
+    assert video["priority"] == "rush"
+    assert server.client.get("/v1/credits").json()["pending"] == 500_000
+    server.run_jobs()
+    usage = server.client.get(f"/v1/videos/{video['id']}").json()["usage"]
+    assert (usage["price"], usage["charged"]) == (0.5, 0.5)
+
+
 def test_a_request_without_credit_is_answered_402(server: Server) -> None:
     answer = server.client.post("/v1/videos", json={"prompt": "a red kite", "size": "64x36", "seconds": "4"})
     assert answer.status_code == 402

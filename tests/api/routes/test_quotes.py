@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from hinode import engines
 from hinode.engines.protocol import Cost
 from hinode.money import runs
 from hinode.money.predict import Run, Work
 from hinode.money.runs import Kind
 from hinode.records.tables import quotes
+from hinode.request import Capabilities
 from tests.api.conftest import SMALL, Clock, Server
 
 PROMPT = {"prompt": "a red kite over the hills", "size": SMALL, "seconds": 1}
@@ -269,6 +271,68 @@ def test_every_door_knows_the_terms(server: Server) -> None:
         )
     assert server.client.post("/v1/videos/quote", json={**PROMPT, "max_cost": 0.01}).status_code == 402
     assert server.client.post("/v1/videos/quote", json={**PROMPT, "quote_id": "q"}).status_code == 400
+
+
+Door = tuple[str, dict[str, Any], dict[str, Any]]
+"""The address of a route, a body for it, and what the quote has in the place of the ids in the address."""
+
+
+def later_doors(server: Server) -> dict[str, Door]:
+    """The routes that make a video of what is there already."""
+    video, cancelled = server.render()["id"], server.create()["id"]
+    server.client.post(f"/v1/videos/{cancelled}/cancel")
+    part = {"id": "a", "title": "A", "prompt": "a kite", "frames": 12}
+    document = {"fps": "12", "size": SMALL, "model": "testcard/testcard", "shots": [part]}
+    board = server.client.post("/v1/storyboards", json={"title": "A film", "document": document}).json()["id"]
+    take = server.client.post(f"/v1/storyboards/{board}/shots/a/render", json={}).json()["id"]
+    server.run_jobs()
+    server.client.post(f"/v1/storyboards/{board}/shots/a/take", json={"video_id": take})
+    of, film = {"video": video}, {"storyboard_id": board}
+    shot = film | {"shot_id": "a"}
+    return {
+        "finish": (f"videos/{video}/finish", {"profile": "best"}, of),
+        "reframe": (f"videos/{video}/reframe", {"size": "20x36"}, of),
+        "retry": (f"videos/{cancelled}/retry", {}, {"video": cancelled}),
+        "shot": (f"storyboards/{board}/shots/a/render", {"takes": 2}, shot),
+        "film": (f"storyboards/{board}/film", {}, film),
+    }
+
+
+def test_a_quote_binds_what_is_made_of_what_is_there(
+    fresh_server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, home = fresh_server, fresh_server.context.settings.home
+    capabilities = engines.capabilities
+
+    def with_profiles(*place: Any) -> Capabilities:
+        return dataclasses.replace(capabilities(*place), profiles=("best",))
+
+    monkeypatch.setattr(engines, "capabilities", with_profiles)
+    clock.now += 60  # the catalogue looks its models up again
+    (home / "prices.yaml").write_text(OWN)
+    doors = later_doors(server)
+    other = ask(server, **PROMPT)["id"]
+
+    def send(operation: str, **terms: Any) -> Any:
+        path, body, _ = doors[operation]
+        response = server.client.post(f"/v1/{path}", json={**body, **terms})
+        return response.json()["error"]["code"] if response.status_code != 200 else response.json()
+
+    quotes = {
+        operation: ask(server, operation=operation, **body, **place)
+        for operation, (_, body, place) in doors.items()
+    }
+    assert {quote["price"] for quote in quotes.values()} == {0.1, 0.2}
+    for operation, quote in quotes.items():
+        assert send(operation, quote_id=other) == "quote_mismatch", operation
+        assert send(operation, quote_id="quote_of_nobody") == "quote_not_found"
+        assert send(operation, max_cost=quote["price"] - 0.01) == "price_above_maximum"
+    (home / "prices.yaml").write_text(OWN.replace("0.1}", "0.3}"))
+    assert {send(operation, quote_id=quote["id"]) for operation, quote in quotes.items()} == {"price_changed"}
+    (home / "prices.yaml").write_text(OWN)
+    for operation, quote in quotes.items():
+        made = send(operation, quote_id=quote["id"], max_cost=quote["price"])
+        assert made["status"] == "queued", operation
 
 
 def test_a_video_says_what_it_used(server: Server) -> None:

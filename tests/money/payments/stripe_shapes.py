@@ -7,11 +7,29 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from hinode.outbound import Answer, OutboundError
 
 INTENT, CHARGE, DISPUTE = "pi_3Q9sTk2eZvKYlo2C1", "ch_3Q9sTk2eZvKYlo2C1", "dp_1Q9sZw2eZvKYlo2C"
 SECRET = "whsec_5f2c8d1b7a9e4c3d"
+
+REFUND = {
+    "id": "re_3Q9sTk2eZvKYlo2C1",
+    "object": "refund",
+    "amount": 500,
+    "balance_transaction": "txn_3Q9sTk2eZvKYlo2C1",
+    "charge": CHARGE,
+    "created": 1_800_000_000,
+    "currency": "usd",
+    "failure_balance_transaction": "txn_3Q9sTk2eZvKYlo2C2",
+    "failure_reason": "expired_or_canceled_card",
+    "metadata": {},
+    "payment_intent": INTENT,
+    "reason": None,
+    "status": "failed",
+}
+"""As Stripe sent it after a bank had refused a refund, with other ids."""
 
 CONTENTS: dict[str, dict[str, Any]] = {
     "payment_intent.succeeded": {
@@ -29,6 +47,10 @@ CONTENTS: dict[str, dict[str, Any]] = {
         "payment_status": "paid",
     },
     "charge.refunded": {"id": CHARGE, "object": "charge", "payment_intent": INTENT, "amount_refunded": 500},
+    "charge.refund.updated": REFUND,
+    "refund.created": REFUND,
+    "refund.updated": REFUND,
+    "refund.failed": REFUND,
     "charge.dispute.created": {
         "id": DISPUTE,
         "object": "dispute",
@@ -66,12 +88,19 @@ class Account:
 
     def __init__(self) -> None:
         self.status = "processing"
-        self.amount, self.refunded = 2000, 0
+        self.amount = 2000
+        self.refunds: list[dict[str, Any]] = []
         self.order_id: str | None = None
         self.disputes: list[dict[str, Any]] = []
         self.asked: list[str] = []
         self.sent: list[bytes] = []
         self.down = False
+
+    def refund(self, amount: int, status: str = "succeeded") -> None:
+        """Refund a part of the payment."""
+        number = len(self.refunds)
+        values = {"id": f"re_3Q9sTk2eZvKYlo2C{number}", "object": "refund", "payment_intent": INTENT}
+        self.refunds.insert(0, {**values, "amount": amount, "created": 1_800_000_000, "status": status})
 
     def dispute(self, status: str, amount: int = 2000) -> None:
         """Have the payment disputed."""
@@ -83,9 +112,12 @@ class Account:
         if self.down:
             raise OutboundError("the server of the URL answered 500", "try again")
         if "/disputes?" in url:
-            into(json.dumps({"object": "list", "data": self.disputes}).encode())
+            into(json.dumps({"object": "list", "data": self.disputes, "has_more": False}).encode())
             return
-        charge = {"id": CHARGE, "amount_refunded": self.refunded, "disputed": bool(self.disputes)}
+        if "/refunds?" in url:
+            into(json.dumps(self._page(url)).encode())
+            return
+        charge = {"id": CHARGE, "amount_refunded": 0, "disputed": bool(self.disputes)}
         answer = {
             "id": INTENT,
             "object": "payment_intent",
@@ -96,6 +128,13 @@ class Account:
             "status": self.status,
         }
         into(json.dumps(answer).encode())
+
+    def _page(self, url: str) -> dict[str, Any]:
+        """A page of the refunds, of two at most."""
+        last = parse_qs(urlsplit(url).query).get("starting_after", [""])[0]
+        place = next((index + 1 for index, entry in enumerate(self.refunds) if entry["id"] == last), 0)
+        rest = self.refunds[place:]
+        return {"object": "list", "url": "/v1/refunds", "has_more": len(rest) > 2, "data": rest[:2]}
 
     def post(
         self,

@@ -78,7 +78,7 @@ def test_a_payment_is_credited_once_and_each_refund_and_dispute_is_booked_once(d
     assert desk.available() == 25 * DOLLAR
     assert desk.balance(Kind.PAYMENTS) == -20 * DOLLAR
     assert desk.balance(Kind.GRANTS) == -5 * DOLLAR
-    desk.account.refunded = 500
+    desk.account.refund(500)
     for _ in range(2):
         desk.send("charge.refunded")
     assert desk.available() == 25 * DOLLAR - 6_250_000
@@ -96,7 +96,7 @@ def test_a_payment_is_credited_once_and_each_refund_and_dispute_is_booked_once(d
     assert desk.balance(Kind.LOSSES) == 0
     desk.account.dispute("under_review")  # an answer that comes late
     desk.send("charge.dispute.created")
-    desk.account.refunded = 2000
+    desk.account.refund(1500)
     desk.send("charge.refunded")
     assert desk.available() == 0
     assert desk.balance(Kind.PAYMENTS) == 0
@@ -115,12 +115,54 @@ def test_webhooks_in_any_order_end_in_the_same_books(desk: Desk) -> None:
         "charge.dispute.created",
     ]
     random.Random(7).shuffle(kinds)
-    desk.account.status, desk.account.refunded = "succeeded", 500
+    desk.account.status = "succeeded"
+    desk.account.refund(500)
     desk.account.dispute("lost", 1500)
     for kind in kinds * 2:
         desk.send(kind)
     assert desk.available() == 0
     assert desk.balance(Kind.PAYMENTS) == 0
+
+
+@pytest.mark.both_databases
+def test_a_refund_that_failed_gives_its_credit_again_once(desk: Desk) -> None:
+    desk.account.status = "succeeded"
+    desk.send("payment_intent.succeeded")
+    desk.account.refund(2000)
+    desk.spend(5 * DOLLAR)
+    assert desk.send("charge.refunded") is Outcome.BOOKED
+    assert (desk.available(), desk.balance(Kind.LOSSES)) == (0, -5 * DOLLAR)
+    desk.account.refunds[0]["status"] = "failed"
+    for kind in ("refund.failed", "refund.updated", "charge.refund.updated", "charge.refunded"):
+        assert desk.send(kind) is Outcome.BOOKED
+        assert (desk.available(), desk.balance(Kind.LOSSES)) == (20 * DOLLAR, 0)
+    desk.account.refunds[0]["status"] = "succeeded"  # an answer that comes late
+    desk.send("refund.updated")
+    assert desk.available() == 20 * DOLLAR
+    desk.account.refunds[0]["status"] = "failed"
+    desk.account.refund(500)
+    desk.account.refund(1500, "pending")  # the operator tries again; the failed one is on another page
+    for _ in range(2):
+        desk.send("refund.created")
+        assert (desk.available(), desk.balance(Kind.LOSSES)) == (0, -5 * DOLLAR)
+    assert desk.balance(Kind.PAYMENTS) == 0
+    desk.account.refunds[0]["status"] = "canceled"
+    desk.send("refund.updated")
+    assert desk.balance(Kind.PAYMENTS) == -15 * DOLLAR
+
+
+@pytest.mark.parametrize("seen", [(), (0,), (1,), (0, 1), (0, 1, 2)])
+def test_refunds_end_in_the_same_books_whatever_states_were_seen(desk: Desk, seen: tuple[int, ...]) -> None:
+    desk.account.status = "succeeded"
+    for step in range(3):
+        if step == 1:
+            desk.account.refunds[0]["status"] = "failed"
+        else:
+            desk.account.refund(1200)
+        if step in seen:
+            desk.send("refund.updated")
+    desk.send("charge.refunded")
+    assert (desk.available(), desk.balance(Kind.PAYMENTS)) == (10 * DOLLAR, -8 * DOLLAR)
 
 
 def test_a_webhook_that_is_forged_old_or_about_something_else_books_nothing(desk: Desk) -> None:

@@ -21,6 +21,7 @@ from hinode.api.requests.models import (
     RemixVideo,
     VideoRequest,
 )
+from hinode.api.requests.terms import terms_of
 from hinode.api.requests.values import VideoReference
 from hinode.directing import operations, source_facts
 from hinode.directing.operations import check_keyframes
@@ -32,8 +33,6 @@ from hinode.jobs.states import Priority
 from hinode.jobs.store import Store
 from hinode.media.timeline import frame_rate
 from hinode.media.video import check_size
-from hinode.money import offers
-from hinode.money.quotes import profile_of
 from hinode.request import (
     FROM_ONE,
     MASK,
@@ -200,7 +199,7 @@ class Drafter:
         facts = request.identity() | {"seed": body.seed, "n": body.n, "model": model.name}
         facts |= {"source": source_id, "priority": priority}
         facts.pop("engine", None)
-        terms = self._terms(request)
+        terms = terms_of(body, request, model, seed=body.seed, n=body.n, priority=priority)
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         routing = None
         if model.pool is not None:
@@ -225,21 +224,6 @@ class Drafter:
             )
             for index in range(body.n)
         ]
-
-    def _terms(self, request: Request) -> offers.Terms:
-        """What the body says about the price of a request, whose defaults are resolved."""
-        body, model = self.body, self.model
-        capabilities = model.engine_capabilities
-        resolved = dataclasses.replace(
-            request,
-            engine="" if model.pool else model.engine,  # a pool may take another member
-            model=model.name if model.pool else capabilities.model,
-            profile=profile_of(request, capabilities),
-            fps=request.fps or capabilities.native_fps[0],
-        )
-        facts = {"seed": body.seed, "n": body.n, "priority": body.priority}
-        cost = None if body.max_cost is None else offers.micro_units(body.max_cost)
-        return offers.Terms(offers.digest_of(resolved, facts), body.n, body.quote_id, cost)
 
     def source_drafts(self, request: Request) -> list[Draft]:
         """Check a request for a video from nothing but source videos, and draft its jobs."""

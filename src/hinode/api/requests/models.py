@@ -32,6 +32,8 @@ from hinode.request import KEYFRAME, MAX_CHARACTERS, MAX_PER_ROLE, MAX_SEED, PRO
 
 MAX_VIDEOS = 10
 
+Priority = Literal["rush", "preview", "interactive", "batch"]
+
 IGNORED_FIELDS = {"user": "LiteLLM sends it when its caller names a user"}
 """Fields of `CreateVideo` that change nothing in the result and are accepted because a client sends them."""
 
@@ -45,23 +47,28 @@ def _from_json(value: Any) -> Any:
 
 
 class Limited(Input):
-    """A request whose price has a limit."""
-
-    max_cost: Annotated[float, Field(ge=0, le=1e9), NUMBER] | None = Field(
-        None,
-        description="The most that all videos of the request may cost, in US dollars; above it the request "
-        "is refused.",
-    )
-
-
-class VideoRequest(Limited):
-    """The fields of every request for videos."""
+    """A request that may say what it costs."""
 
     quote_id: Annotated[str, Field(max_length=64)] | None = Field(
         None,
         description="A quote of POST /v1/videos/quote for this request. It is refused if the quote has "
         "expired, is for another request, or if the price has changed.",
     )
+    max_cost: Annotated[float, Field(ge=0, le=1e9), NUMBER] | None = Field(
+        None,
+        description="The most that all videos of the request may cost, in US dollars; above it the request "
+        "is refused.",
+    )
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """These fields by name, for another body in its place."""
+        return {"quote_id": self.quote_id, "max_cost": self.max_cost}
+
+
+class VideoRequest(Limited):
+    """The fields of every request for videos."""
+
     model: str | None = Field(
         None,
         description="GET /v1/models lists them; by default that of the source video, else sora-2.",
@@ -86,8 +93,10 @@ class VideoRequest(Limited):
     sound: Boolean | None = Field(
         None, description="Whether the video has sound; the default depends on the model."
     )
-    priority: Literal["preview", "interactive", "batch"] = Field(
-        "interactive", description="Order in the queue; a preview has at most 5 seconds and 640 x 360 pixels."
+    priority: Priority = Field(
+        "interactive",
+        description="Order in the queue: rush and preview, interactive, batch. A rush has a price of its "
+        "own; a preview has at most 5 seconds and 640 x 360 pixels.",
     )
     path: Path = Field((), description="Where the subject is: seconds, x and y as fractions of the frame.")
     camera: Camera = Field((), description="Where the camera is: seconds, pan in short sides, zoom.")
@@ -241,6 +250,10 @@ class FinishVideo(Limited):
     profile: str = Field(
         "best", description="One of the profiles of its model.", examples=["standard", "best"]
     )
+
+
+class RetryVideo(Limited):
+    """A video that failed or was cancelled, made again from the same request."""
 
 
 class Storyboard(VideoRequest, Script):

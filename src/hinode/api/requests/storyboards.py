@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from hinode.api.requests.admission import Admission, Drafter, Owner, with_descriptions, with_files
 from hinode.api.requests.inputs import PNG
-from hinode.api.requests.models import MAX_VIDEOS, Limited, VideoRequest
+from hinode.api.requests.models import MAX_VIDEOS, Limited, Priority, VideoRequest
 from hinode.api.requests.values import ImageReference, VideoReference
 from hinode.directing import camera, operations
 from hinode.directing.films import continuity
@@ -39,7 +39,6 @@ from hinode.request import (
 )
 
 ROLES = {"first_frame": FIRST_FRAME, "last_frame": LAST_FRAME, "keyframe": KEYFRAME}
-Priority = Literal["preview", "interactive", "batch"]
 
 
 class RenderShot(Limited):
@@ -83,7 +82,7 @@ def render_shot(
         model=body.model or document.model,
         profile=body.profile or document.profile,
         priority=body.priority,
-        max_cost=body.max_cost,
+        **body.limits,
     )
     before = _shot_before(document, index)
     drafter.continues = (before.video_id,) if before and before.video_id else ()
@@ -215,7 +214,7 @@ def film(admission: Admission, body: MakeFilm, owner: Owner, board: Storyboard) 
         model=document.model,
         profile=(body.profile or document.profile) if has_blends else None,
         priority=body.priority,
-        max_cost=body.max_cost,
+        **body.limits,
     )
     segments = tuple(_segments(drafter, document))
     if not has_blends and "storyboard" not in drafter.model.capabilities.operations:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache
 from importlib.resources import files
@@ -59,7 +59,7 @@ Factor = Annotated[Number, Field(ge=0, le=100)]
 class _File(Input):
     version: DateText
     prices: Annotated[list[Price], Field(max_length=2000)]
-    factors: dict[Literal["preview", "interactive", "batch"], Factor] = Field(default_factory=dict)
+    factors: dict[Literal["rush", "preview", "interactive", "batch"], Factor] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -204,9 +204,11 @@ def read_text(text: str) -> PriceBook:
 
 
 def own(home: Path) -> PriceBook:
-    """The operator's prices; none if the file is not there. Raises as `read` does."""
+    """The operator's prices; none if the file is not there. Factors that it lacks are those of the package.
+    Raises as `read` does."""
     path = home / FILE
-    return read(path) if path.exists() else PriceBook("2000-01-01", (), str(path))
+    book = read(path) if path.exists() else PriceBook("2000-01-01", (), str(path))
+    return replace(book, factors={**listed().factors, **book.factors})
 
 
 @lru_cache(maxsize=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,7 +12,15 @@ from sqlalchemy.engine import Connection
 
 from hinode.money.ledger import credit
 from hinode.money.ledger.accounts import Kind
-from hinode.money.payments.provider import Dispute, DisputeState, Notice, Order, PaymentState, Provider
+from hinode.money.payments.provider import (
+    Dispute,
+    DisputeState,
+    Notice,
+    Order,
+    PaymentState,
+    Provider,
+    Refund,
+)
 from hinode.money.sales import NotForSale, Pack
 from hinode.records import ids
 from hinode.records.database import Database
@@ -34,7 +42,7 @@ class Payment:
         credit: what the project gets; the part above the price is a present.
         days: for which the credit can be spent; None: for ever.
         credited_at: in seconds since 1970; None: it was not paid yet.
-        refunded: how much of the price was paid back by refunds.
+        refunded: of the price by all refunds that are booked, those that failed too; no more than the price.
     """
 
     id: str
@@ -54,6 +62,11 @@ class Payment:
     def present_id(self) -> str:
         """The id of the credit above the price."""
         return f"{self.id}_present"
+
+    @property
+    def credit_ids(self) -> tuple[str, str]:
+        """The ids of its credit: of the price, and of the part above it."""
+        return self.id, self.present_id
 
 
 class Outcome(StrEnum):
@@ -151,8 +164,8 @@ class Payments:
 def book(connection: Connection, payment: Payment, state: PaymentState, now: float) -> None:
     """Book what a state has and the ledger has not; the row of the payment is locked.
 
-    States may come in any order and again: a payment is credited once, refunds count by their sum, and a
-    dispute is booked once when its money goes and once when it comes back.
+    States may come in any order and again: a payment is credited once, and a refund and a dispute are booked
+    once when their money goes and once when it comes back.
     """
     if payment.credited_at is None:
         if not state.paid:
@@ -163,11 +176,7 @@ def book(connection: Connection, payment: Payment, state: PaymentState, now: flo
         _credit(connection, payment, now)
         values = {"credited_at": now, "reference": state.reference}
         connection.execute(payments.update().where(payments.c.id == payment.id).values(values))
-    refunded = min(state.refunded, payment.price)
-    if refunded > payment.refunded:
-        _take_back(connection, payment, f"refund_{refunded}", payment.refunded, refunded, now)
-        query = payments.update().where(payments.c.id == payment.id)
-        connection.execute(query.values(refunded=refunded))
+    _book_refunds(connection, payment, state.refunds, now)
     for dispute in state.disputes:
         _book_dispute(connection, payment, dispute, now)
 
@@ -190,14 +199,29 @@ def _credit(connection: Connection, payment: Payment, now: float) -> None:
         )
 
 
+def _book_refunds(connection: Connection, payment: Payment, refunds: Sequence[Refund], now: float) -> None:
+    # A refund is named by the sum up to it. That sum does not change, as the provider drops no refund. One
+    # that failed is booked both ways, so that an older state of it that comes later books nothing.
+    total = 0
+    for refund in refunds:
+        before, total = total, total + refund.amount
+        name = f"refund_{total}"
+        booked = any(credit.was_taken_back(connection, each, name) for each in payment.credit_ids)
+        if total > payment.refunded and not booked:
+            _take_back(connection, payment, name, before, total, now)
+        if refund.failed:
+            _give_again(connection, payment, name, now)
+    if total > payment.refunded:
+        query = payments.update().where(payments.c.id == payment.id)
+        connection.execute(query.values(refunded=min(total, payment.price)))
+
+
 def _book_dispute(connection: Connection, payment: Payment, dispute: Dispute, now: float) -> None:
     # One that was won is booked both ways, so that an older state of it that comes later books nothing.
     if not credit.was_taken_back(connection, payment.id, dispute.id):
         _take_back(connection, payment, dispute.id, 0, min(dispute.amount, payment.price), now)
     if dispute.state is DisputeState.WON:
-        for credit_id in (payment.id, payment.present_id):
-            if credit.was_taken_back(connection, credit_id, dispute.id):
-                credit.give_again(connection, credit_id, dispute.id, now)
+        _give_again(connection, payment, dispute.id, now)
 
 
 def _take_back(
@@ -214,6 +238,13 @@ def _take_back(
         amount = min(part, credit.amount_left(connection, credit_id))
         if amount > 0:
             credit.take_back(connection, credit_id, name, amount, now, disputed=True)
+
+
+def _give_again(connection: Connection, payment: Payment, name: str, now: float) -> None:
+    """Undo what was taken back under a name; once."""
+    for credit_id in payment.credit_ids:
+        if credit.was_taken_back(connection, credit_id, name):
+            credit.give_again(connection, credit_id, name, now)
 
 
 def _find(connection: Connection, provider: str, state: PaymentState) -> Payment | None:

@@ -67,20 +67,32 @@ class Dispute:
 
 
 @dataclass(frozen=True)
+class Refund:
+    """Money that goes back to the payer.
+
+    Attributes:
+        failed: whether it came back to the operator, because the payer's bank did not take it.
+    """
+
+    amount: int
+    failed: bool
+
+
+@dataclass(frozen=True)
 class PaymentState:
     """A payment as the provider has it now.
 
     Attributes:
         order_id: the payment here; None if it was not begun here.
         paid: what came in; 0 until the payment succeeded.
-        refunded: of all refunds together.
+        refunds: all that there ever were, the oldest first.
     """
 
     reference: str
     order_id: str | None
     paid: int
     currency: str
-    refunded: int
+    refunds: Sequence[Refund]
     disputes: Sequence[Dispute]
 
 

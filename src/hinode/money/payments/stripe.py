@@ -1,6 +1,7 @@
 """Payments through Stripe: Checkout, webhooks, and the state of a PaymentIntent.
 
-Source: docs.stripe.com, "Verify webhook signatures", "PaymentIntents", "Checkout Sessions", "Disputes".
+Source: docs.stripe.com, "Verify webhook signatures", "PaymentIntents", "Checkout Sessions", "Refunds",
+"Disputes".
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from hinode.errors import BadInput
 from hinode.money.amounts import MICRO
@@ -23,6 +24,7 @@ from hinode.money.payments.provider import (
     Order,
     PaymentState,
     ProviderError,
+    Refund,
 )
 from hinode.outbound import Outbound, OutboundError
 
@@ -31,6 +33,7 @@ VERSION = "2024-06-20"
 """Of Stripe's API. Webhooks may come in another one: only ids are read from them."""
 TOLERANCE_SECONDS = 300.0
 MAX_ANSWER_BYTES = 1 << 20
+PAGE = 100
 HEADER = "Stripe-Signature"
 ORDER = "hinode_payment"
 """The metadata with the id of the payment here."""
@@ -47,6 +50,8 @@ _DISPUTES = {
     "lost": DisputeState.TAKEN,
     "won": DisputeState.WON,
 }
+_FAILED = ("failed", "canceled")
+"""The states of a refund whose money is with the operator again; both are final."""
 
 
 class Stripe:
@@ -127,20 +132,22 @@ class Stripe:
             charge = intent.get("latest_charge") or {}
             disputes = []
             if charge.get("disputed"):
-                found = self._get(f"disputes?payment_intent={reference}&limit=100")["data"]
-                disputes = [entry for entry in found if entry["status"] in _DISPUTES]
+                listed = self._list(f"disputes?payment_intent={reference}")
+                disputes = [entry for entry in listed if entry["status"] in _DISPUTES]
+            # Of refunds that failed the charge says nothing. The list has the newest first.
+            refunds = list(self._list(f"refunds?payment_intent={reference}"))[::-1] if charge else []
             return PaymentState(
                 reference,
                 (intent.get("metadata") or {}).get(ORDER),
                 micro(paid, currency),
                 currency,
-                micro(charge.get("amount_refunded", 0), currency),
+                [Refund(micro(entry["amount"], currency), entry["status"] in _FAILED) for entry in refunds],
                 [
                     Dispute(entry["id"], micro(entry["amount"], currency), _DISPUTES[entry["status"]])
                     for entry in disputes
                 ],
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise ProviderError(f"Stripe's answer about {reference} lacks {error}") from error
 
     def _check(self, body: bytes, signature: str, now: float) -> None:
@@ -162,6 +169,14 @@ class Stripe:
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key}", "Stripe-Version": VERSION}
+
+    def _list(self, path: str) -> Iterator[dict[str, Any]]:
+        """All entries of a list, page by page."""
+        page = self._get(f"{path}&limit={PAGE}")
+        yield from page["data"]
+        while page["has_more"]:
+            page = self._get(f"{path}&limit={PAGE}&starting_after={quote(page['data'][-1]['id'])}")
+            yield from page["data"]
 
     def _get(self, path: str) -> dict[str, Any]:
         body: list[bytes] = []
@@ -196,7 +211,7 @@ def _reference(kind: str, content: Mapping[str, Any]) -> str | None:
     """The PaymentIntent that an event is about."""
     if kind.startswith("payment_intent."):
         reference = content["id"]
-    elif kind.startswith(("charge.", "checkout.session.")):
+    elif kind.startswith(("charge.", "refund.", "checkout.session.")):
         reference = content.get("payment_intent")
     else:
         return None

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -31,7 +32,8 @@ jobs = Table(
     Column("model", String(200), nullable=False),
     Column("asked_model", String(200), nullable=False, key="requested_model"),  # as written: "sora-2"
     Column("seconds", Float(53), nullable=False),  # length of the clip
-    Column("priority", Integer, nullable=False),  # jobs.states.Priority
+    Column("priority", Integer, nullable=False),  # jobs.states.Priority, of the class that it waits in
+    Column("rush", Boolean, nullable=False, server_default=false()),  # its priority is RUSH
     # "priority:project:model": jobs of one lane start in the order of `queued_at`.
     Column("lane", String(300), nullable=False),
     Column("status", String(16), nullable=False),  # jobs.states.Status

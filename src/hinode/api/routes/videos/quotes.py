@@ -10,9 +10,9 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import Field, RootModel, create_model
 
 from hinode.api import wire
-from hinode.api.context import AppContext, ProjectId
+from hinode.api.context import AppContext, Context, ProjectId
 from hinode.api.failures import Refusal
-from hinode.api.requests import admission, directing
+from hinode.api.requests import admission, directing, finishing, retrying, storyboards
 from hinode.api.requests.admission import Admission, Owner
 from hinode.api.requests.bodies import BodyReader
 from hinode.api.requests.models import (
@@ -20,14 +20,19 @@ from hinode.api.requests.models import (
     CreateVideo,
     EditVideo,
     ExtendVideo,
+    FinishVideo,
+    Limited,
     LoopVideo,
     RecutVideo,
+    ReframeVideo,
     RemixVideo,
     RetakeVideo,
+    RetryVideo,
     Storyboard,
-    VideoRequest,
 )
+from hinode.api.requests.storyboards import MakeFilm, RenderShot
 from hinode.api.requests.values import Video
+from hinode.api.routes.documents.storyboards import find, find_shot_or_404
 from hinode.errors import BadInput, join_names, quote
 from hinode.jobs.job import Draft
 from hinode.parsing import Input, parse
@@ -43,27 +48,86 @@ class RemixOf(RemixVideo):
     video: Video
 
 
-def _remix(admitted: Admission, body: RemixOf, owner: Owner) -> list[Draft]:
-    if body.video.id is None:
-        raise BadInput("video is not a video of this project", "give its id", field="video")
-    return admission.remix(admitted, body, owner, body.video.id)
+class ReframeOf(ReframeVideo):
+    """A video at another size, with that video."""
+
+    video: Video
 
 
-OPERATIONS: Mapping[str, tuple[type[VideoRequest], Callable[[Admission, Any, Owner], list[Draft]]]] = {
-    GENERATE: (CreateVideo, admission.create),
-    "edit": (EditVideo, admission.edit),
-    "extend": (ExtendVideo, admission.extend),
-    "remix": (RemixOf, _remix),
-    "loop": (LoopVideo, directing.loop),
-    "blend": (BlendVideos, directing.blend),
-    "retake": (RetakeVideo, directing.retake),
-    "recut": (RecutVideo, directing.recut),
-    "storyboard": (Storyboard, directing.storyboard),
+class FinishOf(FinishVideo):
+    """A draft made again, better, with that draft."""
+
+    video: Video
+
+
+class RetryOf(RetryVideo):
+    """A video that failed or was cancelled, made again, with that video."""
+
+    video: Video
+
+
+class ShotOf(RenderShot):
+    """Takes of one shot, with the storyboard and the shot that the address names elsewhere."""
+
+    storyboard_id: str
+    shot_id: str
+
+
+class FilmOf(MakeFilm):
+    """A film of the shots, with the storyboard that the address names elsewhere."""
+
+    storyboard_id: str
+
+
+Drafts = Callable[[Context, Any, Owner], list[Draft]]
+
+
+def _new(draft: Callable[[Admission, Any, Owner], list[Draft]]) -> Drafts:
+    return lambda context, body, owner: draft(context.admission, body, owner)
+
+
+def _of_video(draft: Callable[[Admission, Any, Owner, str], list[Draft]]) -> Drafts:
+    """Drafts from the video that the address names elsewhere."""
+
+    def drafts(context: Context, body: Any, owner: Owner) -> list[Draft]:
+        if body.video.id is None:
+            raise BadInput("video is not a video of this project", "give its id", field="video")
+        return draft(context.admission, body, owner, body.video.id)
+
+    return drafts
+
+
+def _shot(context: Context, body: ShotOf, owner: Owner) -> list[Draft]:
+    board = find(context, owner.project_id, body.storyboard_id)
+    find_shot_or_404(board, body.shot_id)
+    return storyboards.render_shot(context.admission, body, owner, board, body.shot_id)
+
+
+def _film(context: Context, body: FilmOf, owner: Owner) -> list[Draft]:
+    board = find(context, owner.project_id, body.storyboard_id)
+    return storyboards.film(context.admission, body, owner, board)
+
+
+OPERATIONS: Mapping[str, tuple[type[Limited], Drafts]] = {
+    GENERATE: (CreateVideo, _new(admission.create)),
+    "edit": (EditVideo, _new(admission.edit)),
+    "extend": (ExtendVideo, _new(admission.extend)),
+    "remix": (RemixOf, _of_video(admission.remix)),
+    "reframe": (ReframeOf, _of_video(admission.reframe)),
+    "finish": (FinishOf, _of_video(finishing.finish)),
+    "retry": (RetryOf, _of_video(retrying.retry)),
+    "loop": (LoopVideo, _new(directing.loop)),
+    "blend": (BlendVideos, _new(directing.blend)),
+    "retake": (RetakeVideo, _new(directing.retake)),
+    "recut": (RecutVideo, _new(directing.recut)),
+    "storyboard": (Storyboard, _new(directing.storyboard)),
+    "shot": (ShotOf, _shot),
+    "film": (FilmOf, _film),
 }
 """The body of each operation, and what turns it into drafts of jobs."""
 
 
-def _body(operation: str, model: type[VideoRequest]) -> type[VideoRequest]:
+def _body(operation: str, model: type[Limited]) -> type[Limited]:
     default: Any = GENERATE if operation == GENERATE else ...
     kind: Any = Literal[operation]
     field = kind, Field(default, description="What is to be made.")
@@ -194,7 +258,7 @@ async def quote_video(body: QuoteBody, context: AppContext, project_id: ProjectI
             message = "a quote is for a request without a quote"
             raise BadInput(message, "leave quote_id out", field="quote_id")
         _, draft = OPERATIONS[body.operation]
-        drafts = draft(context.admission, body, Owner(project_id, None))
+        drafts = draft(context, body, Owner(project_id, None))
         return VideoQuote.model_validate(context.quotes.quote(drafts)).response()
 
     return await context.run_slow(answer)

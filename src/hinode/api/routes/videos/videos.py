@@ -27,6 +27,7 @@ from hinode.api.requests.models import (
     ReframeVideo,
     RemixVideo,
     RetakeVideo,
+    RetryVideo,
     Storyboard,
 )
 from hinode.jobs.job import Draft
@@ -45,6 +46,7 @@ RetakeBody = Annotated[RetakeVideo, Depends(BodyReader(RetakeVideo))]
 ReframeBody = Annotated[ReframeVideo, Depends(BodyReader(ReframeVideo))]
 RecutBody = Annotated[RecutVideo, Depends(BodyReader(RecutVideo))]
 FinishBody = Annotated[FinishVideo, Depends(BodyReader(FinishVideo, required=False))]
+RetryBody = Annotated[RetryVideo, Depends(BodyReader(RetryVideo, required=False))]
 StoryboardBody = Annotated[Storyboard, Depends(BodyReader(Storyboard))]
 
 POLL_HEADERS = {"openai-poll-after-ms": "1000"}
@@ -139,9 +141,9 @@ def cancel_video(video_id: Id, context: AppContext, project_id: ProjectId) -> Re
 
 
 @router.post("/{video_id}/retry", response_model=wire.Video)
-async def retry_video(video_id: Id, request: Request) -> Response:
+async def retry_video(video_id: Id, body: RetryBody, request: Request) -> Response:
     """Render a failed or cancelled video again: a new video with the same request and seed."""
-    return await submit(request, partial(retrying.retry, video_id=video_id), None)
+    return await submit(request, partial(retrying.retry, video_id=video_id), body)
 
 
 @directing_router.post("/loops", response_model=wire.Video)
@@ -181,13 +183,6 @@ async def make_storyboard(body: StoryboardBody, request: Request) -> Response:
 
 
 @directing_router.post("/{video_id}/finish", response_model=wire.Video)
-async def finish_video(
-    video_id: Id, body: FinishBody, request: Request, context: AppContext, project_id: ProjectId
-) -> Response:
+async def finish_video(video_id: Id, body: FinishBody, request: Request) -> Response:
     """Make a draft again with the same prompt, seed, plan and references, in a better profile."""
-
-    def draft(admission: Admission, body: FinishVideo, owner: Owner) -> list[Draft]:
-        job = get_or_404(context.store.job, project_id, video_id, "video")
-        return finishing.finish(admission, body, owner, job)
-
-    return await submit(request, draft, body)
+    return await submit(request, partial(finishing.finish, video_id=video_id), body)

@@ -14,7 +14,7 @@ import { ended, followQueue, limit, MAX_LIMIT, moveJob, queue, readAt, readMore,
 import { Workers } from "./queue/workers.js";
 
 /** In the order in which workers take them. */
-const CLASSES = ["preview", "interactive", "batch"];
+const CLASSES = ["rush", "preview", "interactive", "batch"];
 const SHOWN_ENDED = 4;
 
 export default function QueuePage() {

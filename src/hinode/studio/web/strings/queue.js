@@ -7,6 +7,7 @@ export default {
   "queue.pausedText": "Paused. What runs goes on; nothing that waits starts until you resume.",
   "queue.running": "In progress",
   "queue.waiting": "Waiting",
+  "queue.class.rush": "Waiting: in a rush, which go first",
   "queue.class.preview": "Waiting: previews, which go first",
   "queue.class.interactive": "Waiting",
   "queue.class.batch": "Waiting: batches, which go last",
