@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib import metadata as distributions
 from pathlib import Path
@@ -41,10 +41,16 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("untimed")
 
 
-def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over the thousands of collected tests, which live until the end."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector from what is imported and collected: it lives until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_sessionfinish() -> None:
