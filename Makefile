@@ -16,6 +16,9 @@ WORKERS ?= auto
 unexport PROMPT
 export MAKE_PROMPT := $(value PROMPT)
 
+# Tests start hundreds of processes: each would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 CODE := src tests benchmarks research runs
 STAMP := $(VENV)/.stamp-base
 DEV_STAMP := $(VENV)/.stamp-dev

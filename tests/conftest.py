@@ -10,8 +10,9 @@ import shutil
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from importlib import metadata as distributions
 from pathlib import Path
 
@@ -19,6 +20,8 @@ import hypothesis
 import numpy as np
 import pytest
 import sqlalchemy as sa
+import typer.main
+import typer.testing
 
 from benchmarks.postgres import PostgreSQL
 from benchmarks.stores import KEYS, Moto
@@ -41,10 +44,16 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("untimed")
 
 
-def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over the thousands of collected tests, which live until the end."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector from what is imported and collected: it lives until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_sessionfinish() -> None:
@@ -52,6 +61,14 @@ def pytest_sessionfinish() -> None:
     # A worker of xdist waits for the others, and the first process ends it.
     if "PYTEST_XDIST_WORKER" not in os.environ:
         faulthandler.dump_traceback_later(60, exit=True, file=sys.__stderr__)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _prepare_the_command_once() -> Iterator[None]:
+    """Typer takes a tenth of a second to prepare the commands, whenever a test runs one of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(scope="session")

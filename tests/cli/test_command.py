@@ -23,7 +23,8 @@ def commands(group: Any, *path: str) -> Iterator[tuple[str, ...]]:
             yield *path, name
 
 
-COMMANDS = list(commands(typer.main.get_command(cli.app)))
+COMMAND: Any = typer.main.get_command(cli.app)
+COMMANDS = list(commands(COMMAND))
 
 
 def test_help_lists_the_commands_in_sections() -> None:
@@ -37,9 +38,9 @@ def test_help_lists_the_commands_in_sections() -> None:
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_every_option_has_a_help_text(words: tuple[str, ...]) -> None:
-    group = typer.main.get_command(cli.app)
+    group = COMMAND
     for word in words:
-        group = group.commands[word]  # type: ignore[attr-defined]
+        group = group.commands[word]
     assert group.help
     assert [parameter.name for parameter in group.params if not parameter.help and not parameter.hidden] == []
     assert run(*words, "--help").exit_code == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, MutableMapping
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import anyio.to_thread
@@ -17,6 +17,7 @@ from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute
 
 from hinode import __version__
 from hinode.api import failures, openapi
@@ -160,19 +161,12 @@ def create_app(context: Context, hosts: Iterable[str] = ()) -> FastAPI:
         lifespan=_lifespan,
         # An address with a slash too many or too few is an error, not a redirect.
         redirect_slashes=False,
-        responses={"5XX": ERROR},
+        routes=_routes(),
         # FastAPI makes the span of a request while `hinode.tracing` sends spans; `Metrics` counts.
         telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": _is_probe},
     )
     app.state.context = context
     app.state.metrics = Metrics(context.store, context.status, context.settings.home)
-    dependencies = [Depends(KEY), Depends(check_query)]
-    for router in (*ROUTERS, *OPEN_ROUTERS):
-        _answer_head(router)
-    for router in ROUTERS:
-        app.include_router(router, dependencies=dependencies, responses={"4XX": ERROR})
-    for router in OPEN_ROUTERS:
-        app.include_router(router)
     app.state.routes = [route for router in (*ROUTERS, *OPEN_ROUTERS) for route in router.routes]
     for kind in (HTTPException, RequestValidationError, HinodeError):
         app.add_exception_handler(kind, failures.handle)
@@ -211,13 +205,26 @@ def create_app(context: Context, hosts: Iterable[str] = ()) -> FastAPI:
     return app
 
 
+@cache
+def _routes() -> list[BaseRoute]:
+    """The routes of every application; FastAPI takes half a second to prepare them."""
+    api = APIRouter(responses={"5XX": ERROR})
+    dependencies = [Depends(KEY), Depends(check_query)]
+    for router in (*ROUTERS, *OPEN_ROUTERS):
+        _answer_head(router)
+    for router in ROUTERS:
+        api.include_router(router, dependencies=dependencies, responses={"4XX": ERROR})
+    for router in OPEN_ROUTERS:
+        api.include_router(router)
+    return api.routes
+
+
 def _is_probe(scope: MutableMapping[str, Any]) -> bool:
     return scope.get("path") in PROBES
 
 
 def _answer_head(router: APIRouter) -> None:
-    """Let every address that answers GET answer HEAD too, as probes of load balancers expect; safe to call
-    again."""
+    """Let every address that answers GET answer HEAD too, as probes of load balancers expect."""
     routes = [route for route in router.routes if isinstance(route, APIRoute)]
     heads = {route.path for route in routes if "HEAD" in (route.methods or ())}
     for route in routes:

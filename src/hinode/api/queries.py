@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypedDict
 
 from fastapi import Depends, Path, Query, Request
+from fastapi.dependencies.models import Dependant
 
 from hinode.api.failures import is_id
 from hinode.errors import BadInput, quote
@@ -53,7 +55,7 @@ PageQuery = Annotated[PageArguments, page_query(20, 100)]
 
 
 async def check_query(request: Request) -> None:
-    """Refuse parameters that OpenAPI does not show for a route, and two values of one.
+    """Refuse parameters that a route does not read, and two values of one.
 
     Raises:
         UnknownField: there is an unknown one.
@@ -61,10 +63,7 @@ async def check_query(request: Request) -> None:
     """
     if not request.query_params:
         return
-    operations = request.app.openapi()["paths"].get(request.scope["route"].path, {})
-    method = "get" if request.method == "HEAD" else request.method.lower()
-    parameters = operations.get(method, {}).get("parameters", [])
-    names = [parameter["name"] for parameter in parameters if parameter["in"] == "query"]
+    names = list(_parameters(request.scope["route"].dependant))
     for name in request.query_params:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
@@ -72,3 +71,11 @@ async def check_query(request: Request) -> None:
             raise UnknownField(f"this address has no parameter {quote(name, 80)}", remedy, field=name[:80])
         if len(set(request.query_params.getlist(name))) > 1:
             raise BadInput(f"{name} is there twice, with two values", "send it once", field=name)
+
+
+def _parameters(dependant: Dependant) -> Iterator[str]:
+    """The names of the parameters that a route and its dependencies read from the query."""
+    for field in dependant.query_params:
+        yield field.alias
+    for dependency in dependant.dependencies:
+        yield from _parameters(dependency)

@@ -69,6 +69,11 @@ def network_kind(family: str, mode: str) -> Shape:
     return FAMILIES[family].shape
 
 
+def input_kind(family: str, mode: str) -> bool:
+    """Whether a case has pictures or a video: for what is the same whichever network samples."""
+    return bool(mode)
+
+
 @dataclass
 class ModelHome:
     """A home with tiny models, each written when it is first needed.

@@ -27,7 +27,7 @@ from hinode.registry import paths
 from hinode.registry.families import FAMILIES
 from hinode.request import FIRST_FRAME, LAST_FRAME, STEPS, MediaFile, Request
 from tests.engines.diffusers import tiny_models
-from tests.engines.diffusers.conftest import CASES, PROMPT, ModelHome, each_case, network_kind
+from tests.engines.diffusers.conftest import CASES, PROMPT, ModelHome, each_case, input_kind
 from tests.engines.diffusers.tiny_models import TINY_MODELS
 from tests.videos import read_video
 
@@ -37,7 +37,7 @@ OF_THE_API = [case for case in CASES if case[1] in ("", FIRST_FRAME)]
 OF_A_WORKER = [case for case in CASES if case not in OF_THE_API]
 
 
-@pytest.mark.parametrize(("family", "mode"), each_case(by=network_kind, cases=NEW_CLIPS))
+@pytest.mark.parametrize(("family", "mode"), each_case(by=input_kind, cases=NEW_CLIPS))
 def test_the_command_writes_a_file(
     models: ModelHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str, mode: str
 ) -> None:
@@ -180,7 +180,7 @@ def jobs_database(tmp_path: Path, sqlite_template: Path) -> Database:
     return Database(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'jobs.db')}")
 
 
-@pytest.mark.parametrize(("family", "mode"), each_case(by=network_kind, cases=OF_A_WORKER))
+@pytest.mark.parametrize(("family", "mode"), each_case(by=input_kind, cases=OF_A_WORKER))
 def test_a_worker_writes_a_file(
     models: ModelHome, tmp_path: Path, jobs_database: Database, family: str, mode: str
 ) -> None:

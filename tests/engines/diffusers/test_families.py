@@ -27,16 +27,27 @@ from tests.engines.diffusers.conftest import (
     ModelHome,
     each_case,
     finish,
+    input_kind,
     network_kind,
 )
 from tests.engines.diffusers.tiny_models import TINY_MODELS
 
 every_case = pytest.mark.parametrize(("family", "mode"), each_case(by=network_kind))
 
+MOMENTS = (("sample", 1), ("sample", STEPS - 1), ("decode", 0))
+RESUMPTIONS = [
+    pytest.param(
+        *case.values, moment, marks=case.marks or ((pytest.mark.slow,) if case_index and index else ())
+    )
+    for case_index, case in enumerate(each_case(by=network_kind))
+    for index, moment in enumerate(MOMENTS)
+]
+"""Every case at every moment: quick are the first case, and each other network at the first moment."""
+
 AUTOENCODERS = ("wan2.1-t2v", "ltx-video", "ltx-2", "cogvideox", "hunyuanvideo-1.5-t2v")
 """A family for each class of autoencoder."""
 FAILURES = [
-    pytest.param(family, count, marks=() if family == AUTOENCODERS[0] else pytest.mark.slow)
+    pytest.param(family, count, marks=() if family == AUTOENCODERS[0] and count != 2 else pytest.mark.slow)
     for family in AUTOENCODERS
     for count in (1, 2, 3)
 ]
@@ -103,8 +114,7 @@ def test_the_frames_are_those_of_diffusers(
     assert float(np.abs(sampled / np.float32(255) - expected).max()) <= 1 / 255
 
 
-@every_case
-@pytest.mark.parametrize("moment", [("sample", 1), ("sample", STEPS - 1), ("decode", 0)], ids=str)
+@pytest.mark.parametrize(("family", "mode", "moment"), RESUMPTIONS)
 def test_a_run_continues_to_the_same_bits(
     models: ModelHome,
     finished: Callable[[str, str], FinishedRun],
@@ -123,7 +133,7 @@ def test_a_run_continues_to_the_same_bits(
     assert sound is expected or np.array_equal(sound.samples, expected.samples)  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(("family", "mode"), each_case(by=network_kind))
+@pytest.mark.parametrize(("family", "mode"), each_case(by=input_kind))
 def test_a_cancelled_run_takes_no_further_step(models: ModelHome, family: str, mode: str) -> None:
     models.add(family)
     run = models.run(family, mode, steps=20)

@@ -58,7 +58,14 @@ def test_a_single_file_without_a_base_is_refused(models: ModelHome, tmp_path: Pa
         models.run("alone")
 
 
-@pytest.mark.parametrize("family", [FAMILY, "wan2.2-t2v-a14b", "ltx-video", "cogvideox", "ltx-2"])
+@pytest.mark.parametrize(
+    "family",
+    [
+        "wan2.2-t2v-a14b",
+        "ltx-2",
+        *(pytest.param(family, marks=pytest.mark.slow) for family in (FAMILY, "ltx-video", "cogvideox")),
+    ],
+)
 def test_the_weight_of_a_lora_is_the_strength_of_its_effect(
     models: ModelHome, tmp_path: Path, family: str
 ) -> None:

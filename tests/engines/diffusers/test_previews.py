@@ -21,8 +21,8 @@ from tests.engines.diffusers.conftest import (
     each_case,
     final_latents,
     finish,
+    input_kind,
     nearly_equal,
-    network_kind,
 )
 
 WAN, LTX_2 = "wan2.1-t2v", "ltx-2"
@@ -33,7 +33,7 @@ def step_state(state: State) -> bytes:
     return saved_state.dump(saved_state.load(state.body)["values"]["step_state"])
 
 
-@pytest.mark.parametrize(("family", "mode"), each_case(by=network_kind))
+@pytest.mark.parametrize(("family", "mode"), each_case(by=input_kind))
 def test_previews_change_no_frame_and_no_state(
     models: ModelHome, decoder_file: Callable[[str], Path], family: str, mode: str
 ) -> None:
