@@ -5,7 +5,7 @@ from __future__ import annotations
 from hinode.records.upgrades import create_index_concurrently
 
 revision = "0029"
-down_revision = "0027"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 
