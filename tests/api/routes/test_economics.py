@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hinode.jobs.audit.log import Filter
 from starlette.testclient import TestClient
 
 from hinode.api.context import Context
 from hinode.jobs.audit import log
-from hinode.jobs.audit.log import Filter
 from hinode.jobs.tenants.tenant import ALL_SCOPES
 from hinode.money.ledger import credit
 from hinode.money.ledger.accounts import Kind

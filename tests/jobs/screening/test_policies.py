@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from hinode.errors import BadInput
-from hinode.trust.audit import log
-from hinode.trust.audit.log import Filter
 from hinode.jobs.screening.policies import COPIES, FOLDER, Policies, StalePolicy
 from hinode.records.database import Database
+from hinode.trust.audit import log
+from hinode.trust.audit.log import Filter
 from hinode.trust.screening import policy as policies
 from tests.jobs.service import Clock
 

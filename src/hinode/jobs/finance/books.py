@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from hinode.errors import BadInput, HinodeError, join_names, quote
-from hinode.jobs.audit import log
 from hinode.money.books import costs, prices
 from hinode.money.books.costs import CostBook
 from hinode.money.books.entries import MissingPrice
@@ -20,6 +19,7 @@ from hinode.money.economics.records import Books as Records
 from hinode.money.economics.report import report
 from hinode.output import replace_file
 from hinode.records.database import Database
+from hinode.trust.audit import log
 from hinode.trust.audit.chain import Event
 
 FILES = {"prices": prices.FILE, "costs": costs.FILE}

@@ -26,7 +26,6 @@ from hinode.records.database import Database
 from hinode.records.tables import policies as table
 from hinode.trust.audit import log as audit
 from hinode.trust.audit.chain import Event
-from hinode.trust.audit.log import Filter
 from hinode.trust.screening import policy as policies
 from hinode.trust.screening.policy import Policy, PolicyFile
 
