@@ -14,8 +14,8 @@ from PIL import Image
 
 from hinode.errors import HinodeError
 from hinode.jobs.states import FINAL, Outcome, Status
-from hinode.media.container import DecodeError
-from hinode.media.decode import VideoFile
+from hinode.media.reading.container import DecodeError
+from hinode.media.reading.decode import VideoFile
 from hinode.records.database import Database
 from hinode.records.tables import artifacts, attempts, events, jobs
 

@@ -1,8 +1,9 @@
 """What the autoscaler costs and how long jobs wait, against fixed fleets and one that knows the future.
 
 The autoscaler of `hinode.jobs.capacity.scaling` decides every ten seconds of a virtual clock; the jobs are
-handed out by `hinode.jobs.schedule`. A minute meets the target if every job that was queued in it started
-within `WAIT_TARGET` seconds. A worker is paid from its start, so a cold start is paid, until it has ended.
+handed out by `hinode.jobs.scheduling.schedule`. A minute meets the target if every job that was queued in it
+started within `WAIT_TARGET` seconds. A worker is paid from its start, so a cold start is paid, until it has
+ended.
 
     fixed       the fewest workers that meet the target in 95 % of the minutes; they are there from the start
     foresight   knows every job: it starts workers just in time, keeps an idle one only if that is cheaper
@@ -26,7 +27,7 @@ from typing import Any
 
 from benchmarks.traces import TRACES, Job, Trace, draw
 from hinode.jobs.capacity.scaling import History, Limits, Observation, Worker, plan
-from hinode.jobs.schedule import POLICY, Lane, Tenant, attained, choose
+from hinode.jobs.scheduling.schedule import POLICY, Lane, Tenant, attained, choose
 from hinode.jobs.states import Priority
 
 WAIT_TARGET = 120.0

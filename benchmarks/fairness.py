@@ -6,9 +6,10 @@ job to its end, less the time that it takes. Policies:
 
     fifo        first in, first out
     priority    previews first, then first in, first out
-    attained    hinode.jobs.schedule.choose: classes, then the least attained compute; no job is preempted
-    preemptive  with hinode.jobs.schedule.should_preempt, as Hinode does it: after its time slice a job may be
-                preempted at every heartbeat, and saving and loading it costs its slot 0.5 s
+    attained    `choose` of hinode.jobs.scheduling.schedule: classes, then the least attained compute; no job is
+                preempted
+    preemptive  with its `should_preempt`, as Hinode does it: after its time slice a job may be preempted at every
+                heartbeat, and saving and loading it costs its slot 0.5 s
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from hinode.jobs import schedule
-from hinode.jobs.schedule import Lane, Policy, Tenant
+from hinode.jobs.scheduling import schedule
+from hinode.jobs.scheduling.schedule import Lane, Policy, Tenant
 from hinode.jobs.states import Priority
 
 BAR = 20.0

@@ -26,7 +26,6 @@ import sqlalchemy as sa
 
 from benchmarks.faulty_database import Fault, FaultyDatabase
 from hinode.errors import BadInput
-from hinode.jobs import ids
 from hinode.jobs.job import (
     Draft,
     Idempotency,
@@ -37,10 +36,11 @@ from hinode.jobs.job import (
     Submitted,
     Unfinished,
 )
-from hinode.jobs.queue import UNSUPPORTED_SECONDS
 from hinode.jobs.rows import read_job
+from hinode.jobs.scheduling.queue import UNSUPPORTED_SECONDS
 from hinode.jobs.states import TRANSITIONS, Outcome, Priority, Status
 from hinode.jobs.store import Store
+from hinode.records import ids
 from hinode.records.tables import (
     attempts,
     deliveries,

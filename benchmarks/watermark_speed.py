@@ -11,9 +11,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from benchmarks.watermark.contents import FPS, frames
-from hinode.media.label import Label
 from hinode.media.timeline import Timeline
-from hinode.media.video import write_mp4
+from hinode.media.writing.label import Label
+from hinode.media.writing.video import write_mp4
 from hinode.settings import Settings
 from hinode.trust.watermark.laying import Watermarking
 

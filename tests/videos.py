@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from hinode.clip import Frames
-from hinode.media.container import HEAD_BYTES, media_type
-from hinode.media.decode import VideoFile
+from hinode.media.reading.container import HEAD_BYTES, media_type
+from hinode.media.reading.decode import VideoFile
 
 
 @dataclass(frozen=True, eq=False)

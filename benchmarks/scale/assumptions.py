@@ -85,7 +85,9 @@ class Service:
         4.0
     )
     save: Annotated[float, "s between saved states", "docs/explanation/jobs.md"] = 10.0
-    time_slice: Annotated[float, "s before a heartbeat looks for preemption", "jobs/schedule.py"] = 10.0
+    time_slice: Annotated[
+        float, "s before a heartbeat looks for preemption", "jobs/scheduling/schedule.py"
+    ] = 10.0
     idle: Annotated[float, "s between claims of an idle worker", "jobs/worker/worker.py"] = 0.5
     poll: Annotated[float, "s between status requests of a client", "api/routes/videos: 1,000 ms"] = 1.0
     polling: Annotated[float, "share of open clips whose client polls; others wait for webhooks", CHOICE] = (

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.fairness import Farm, Job, Load, attained
 from benchmarks.scale.assumptions import Work
 from benchmarks.scale.queueing import Array, class_waits, fluid, mean_wait
-from hinode.jobs.schedule import Policy
+from hinode.jobs.scheduling.schedule import Policy
 from hinode.jobs.states import Priority
 
 HOUR, MINUTE = 3600.0, 60.0

@@ -150,7 +150,7 @@ def main(words: list[str]) -> None:
 def _sources(options: argparse.Namespace) -> Iterator[tuple[str, Size, int, Iterator[Frames]]]:
     count = options.seconds * FPS
     if options.own:
-        from hinode.media.decode import VideoFile
+        from hinode.media.reading.decode import VideoFile
 
         for index, path in enumerate(sorted(options.own.glob("*.mp4"))):
             with VideoFile(path) as file:

@@ -20,11 +20,12 @@ from hinode import __version__
 from hinode.clip import Clip, Coverage, Frames, FrameSource, Mask, Provenance
 from hinode.engines.protocol import Engine, Progress, Run, drive, timed
 from hinode.licensing import licences
-from hinode.media import formats, references, stills
-from hinode.media.label import Label
+from hinode.media.reading import references
 from hinode.media.resize import fit, fit_frame
 from hinode.media.sound import LEFT_OUT, describe_sound
 from hinode.media.timeline import Timeline, frame_rate
+from hinode.media.writing import formats, stills
+from hinode.media.writing.label import Label
 from hinode.output import replace_file
 from hinode.request import CONTEXT_VIDEO, FIRST_FRAME, KEYFRAME, LAST_FRAME, Reference, Request, Size
 from hinode.trust.provenance.statement import Statement, state_clip

@@ -219,7 +219,7 @@ class Request:
         looped: whether the end continues into the beginning.
         sound: whether the clip has sound; None leaves it to the model.
         visible_mark: whether its drawn frames say that they were generated; a server decides it, see
-            `jobs.free_use`.
+            `jobs.admission.free_use`.
     """
 
     prompt: str

@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 from hinode.api.app import create_app
 from hinode.api.context import Context
 from hinode.jobs.worker.worker import Worker
-from hinode.media import probe
+from hinode.media.reading import probe
 from hinode.records.database import Database
 from hinode.settings import Settings
 from hinode.trust.verification.detection import Detection, Verdict

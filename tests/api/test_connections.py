@@ -16,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from hinode.api import connections
-from hinode.api.connections import LAST_STATUS, Connection, LoopErrors
-from hinode.api.serve import listening
+from hinode.api.serving import connections
+from hinode.api.serving.connections import LAST_STATUS, Connection, LoopErrors
+from hinode.api.serving.serve import listening
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from hinode.api.app import create_app
 from hinode.api.context import Context
 from hinode.jobs.library.collections import Collections
-from hinode.jobs.project_queue import ProjectQueue
+from hinode.jobs.scheduling.project_queue import ProjectQueue
 from hinode.jobs.storyboards.document import Document
 from hinode.jobs.storyboards.storyboards import Storyboards
 from hinode.records.database import Database

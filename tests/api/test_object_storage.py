@@ -20,7 +20,7 @@ from benchmarks.serving import free_port
 from benchmarks.stores import Moto
 from hinode.api.app import create_app
 from hinode.api.context import Context
-from hinode.api.serve import sweep
+from hinode.api.serving.serve import sweep
 from hinode.records.database import Database
 from hinode.settings import Settings
 from tests.api.conftest import ALIASES, CheckError, Server, new_project, picture

@@ -13,9 +13,9 @@ from typer.testing import Result
 
 from hinode.clip import Frames
 from hinode.directing import material
-from hinode.media.formats import write
-from hinode.media.label import Label
 from hinode.media.timeline import Timeline
+from hinode.media.writing.formats import write
+from hinode.media.writing.label import Label
 from hinode.settings import Settings
 from hinode.world.book.picture.render import render
 from hinode.world.book.scene import Scene, Subject

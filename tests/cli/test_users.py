@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hinode import cli
-from hinode.api import serve
+from hinode.api.serving import serve
 from hinode.jobs.tenants.members import Members
 from hinode.jobs.tenants.sessions import Sessions
 from hinode.records.database import Database

@@ -25,8 +25,8 @@ from hinode.engines.native import catalog, upscaling
 from hinode.engines.native.engine import NativeEngine
 from hinode.engines.protocol import Progress, State
 from hinode.errors import BadInput, EngineError, OutputError
-from hinode.media import references
-from hinode.media.decode import Picture, VideoFile
+from hinode.media.reading import references
+from hinode.media.reading.decode import Picture, VideoFile
 from hinode.request import CHARACTER, FIRST_FRAME, KEYFRAME, MASK, SOURCE, Reference, Request, Segment
 from hinode.settings import Settings
 from hinode.training.decoder import save_decoder

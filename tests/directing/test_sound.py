@@ -10,9 +10,9 @@ import pytest
 
 from hinode.clip import Sound
 from hinode.directing import sound
-from hinode.media.formats import write
-from hinode.media.label import Label
 from hinode.media.timeline import Timeline
+from hinode.media.writing.formats import write
+from hinode.media.writing.label import Label
 from hinode.request import SOURCE, Reference, Segment
 from tests.sounds import correlation, tone
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hinode.jobs.files.objects import Objects
-from hinode.jobs.forecast import Backlog, Forecast, Slot, Waiting, play
-from hinode.jobs.schedule import Lane, Tenant, lane_key
+from hinode.jobs.scheduling.forecast import Backlog, Forecast, Slot, Waiting, play
+from hinode.jobs.scheduling.schedule import Lane, Tenant, lane_key
 from hinode.jobs.states import Priority
 from hinode.jobs.store import Store
 from hinode.money.predict import Span

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from hinode.jobs import project_queue
 from hinode.jobs.job import NotWaiting
-from hinode.jobs.project_queue import ProjectQueue, Reason
+from hinode.jobs.scheduling import project_queue
+from hinode.jobs.scheduling.project_queue import ProjectQueue, Reason
 from hinode.jobs.states import Outcome, Priority
 from hinode.jobs.store import Store
 from hinode.records.database import Database

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hinode.jobs import queue, transitions
+from hinode.jobs import transitions
 from hinode.jobs.batches.batch import end_jobs
 from hinode.jobs.job import Lease
+from hinode.jobs.scheduling import queue
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
 from hinode.records.database import Database

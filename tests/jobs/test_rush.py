@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from hinode.jobs.project_queue import ProjectQueue
-from hinode.jobs.schedule import POLICY
+from hinode.jobs.scheduling.project_queue import ProjectQueue
+from hinode.jobs.scheduling.schedule import POLICY
 from hinode.jobs.states import Priority, Status
 from hinode.money.free_use import NotFree
 from hinode.money.ledger import credit

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hinode.jobs.schedule import (
+from hinode.jobs.scheduling.schedule import (
     Lane,
     Policy,
     Tenant,

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from benchmarks import history
 from hinode.errors import BadInput
 from hinode.jobs import transitions
-from hinode.jobs.idempotency import RETRY_WINDOW
+from hinode.jobs.admission.idempotency import RETRY_WINDOW
 from hinode.jobs.job import (
     HeartbeatReply,
     Idempotency,
@@ -23,8 +23,8 @@ from hinode.jobs.job import (
     OverQuota,
     Unfinished,
 )
-from hinode.jobs.queue import UNSUPPORTED_SECONDS
 from hinode.jobs.rows import UnknownRequestField, read_request, stored_request
+from hinode.jobs.scheduling.queue import UNSUPPORTED_SECONDS
 from hinode.jobs.states import MAX_CRASHES, Outcome, Priority, Status
 from hinode.jobs.store import Store
 from hinode.records.database import Database

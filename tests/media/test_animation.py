@@ -11,9 +11,9 @@ from PIL import Image, ImageSequence
 
 from hinode.clip import Frames
 from hinode.errors import BadInput, OutputError
-from hinode.media.animation import check_gif_rate, write_gif, write_webp
-from hinode.media.label import Label
 from hinode.media.timeline import Timeline
+from hinode.media.writing.animation import check_gif_rate, write_gif, write_webp
+from hinode.media.writing.label import Label
 
 LABEL = Label("a balloon 日の出", "Made by a test.", {"seed": 7})
 

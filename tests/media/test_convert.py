@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from hinode.errors import BadInput, EngineError
-from hinode.media import convert
-from hinode.media.label import Label
 from hinode.media.timeline import Timeline
-from hinode.media.video import write_mp4
+from hinode.media.writing import convert
+from hinode.media.writing.label import Label
+from hinode.media.writing.video import write_mp4
 
 SIZE = (32, 16)
 

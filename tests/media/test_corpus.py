@@ -14,8 +14,8 @@ from PIL import Image, ImageCms
 from hinode.clip import Frames
 from hinode.errors import BadInput
 from hinode.media import pictures
-from hinode.media.decode import VideoFile
-from hinode.media.probe import probe
+from hinode.media.reading.decode import VideoFile
+from hinode.media.reading.probe import probe
 
 from .corpus import CASES, SCALE, Case
 

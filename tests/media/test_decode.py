@@ -16,10 +16,10 @@ from av.video.stream import VideoStream
 
 from hinode.clip import Frames
 from hinode.errors import BadInput
-from hinode.media.container import DecodeError
-from hinode.media.decode import Picture, VideoFile, at_rate
-from hinode.media.probe import probe
-from hinode.media.video import write_lossless
+from hinode.media.reading.container import DecodeError
+from hinode.media.reading.decode import Picture, VideoFile, at_rate
+from hinode.media.reading.probe import probe
+from hinode.media.writing.video import write_lossless
 
 
 @pytest.fixture

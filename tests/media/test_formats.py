@@ -7,9 +7,9 @@ import pytest
 
 from hinode.clip import Frames
 from hinode.errors import BadInput
-from hinode.media import formats
-from hinode.media.label import Label
 from hinode.media.timeline import Timeline
+from hinode.media.writing import formats
+from hinode.media.writing.label import Label
 
 LINE = Timeline.of(8, 2)
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from hinode.errors import BadInput
-from hinode.media import probe as probing
-from hinode.media.probe import probe
+from hinode.media.reading import probe as probing
+from hinode.media.reading.probe import probe
 
 
 def write(path: Path, size: tuple[int, int] = (64, 36), frames: int = 16, **more: str) -> Path:

@@ -12,9 +12,9 @@ import pytest
 
 from hinode.clip import Frames
 from hinode.errors import BadInput
-from hinode.media import references
-from hinode.media.decode import Picture, VideoFile
-from hinode.media.references import FrameReader, save_frames, save_picture
+from hinode.media.reading import references
+from hinode.media.reading.decode import Picture, VideoFile
+from hinode.media.reading.references import FrameReader, save_frames, save_picture
 from hinode.request import FIRST_FRAME, SOURCE, Reference
 
 FPS = Fraction(8)

@@ -16,11 +16,11 @@ import pytest
 
 from hinode.clip import Frames, Sound
 from hinode.errors import OutputError
-from hinode.media import formats
-from hinode.media.label import Label
 from hinode.media.sound import RATES, at_rate, rate_for
 from hinode.media.timeline import Timeline
-from hinode.media.video import write_mp4
+from hinode.media.writing import formats
+from hinode.media.writing.label import Label
+from hinode.media.writing.video import write_mp4
 from tests.sounds import clicks, correlation, read_sound, tone, tracks
 from tests.videos import read_video
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from hinode.clip import Frames
-from hinode.media.label import Label
-from hinode.media.stills import spritesheet, thumbnail, write_pngs
+from hinode.media.writing.label import Label
+from hinode.media.writing.stills import spritesheet, thumbnail, write_pngs
 
 
 def test_pngs_are_the_frames_themselves(tmp_path: Path, frames: Frames) -> None:

@@ -15,9 +15,9 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from hinode.errors import BadInput
-from hinode.media.container import open_container
-from hinode.media.decode import VideoFile
-from hinode.media.probe import probe
+from hinode.media.reading.container import open_container
+from hinode.media.reading.decode import VideoFile
+from hinode.media.reading.probe import probe
 from hinode.media.sound import read_sound
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)

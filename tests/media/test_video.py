@@ -13,10 +13,10 @@ import pytest
 
 from hinode.clip import Frames
 from hinode.errors import BadInput, OutputError
-from hinode.media.container import DecodeError
-from hinode.media.label import Label
+from hinode.media.reading.container import DecodeError
 from hinode.media.timeline import Timeline
-from hinode.media.video import same_bytes, write_mp4
+from hinode.media.writing.label import Label
+from hinode.media.writing.video import same_bytes, write_mp4
 from tests.videos import read_video
 
 LABEL = Label('a "red" balloon\nover the sea', "Made by a test.", {"prompt": "a balloon, 日の出", "seed": 7})

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from hinode.clip import Frames
-from hinode.media.video import write_lossless
+from hinode.media.writing.video import write_lossless
 from hinode.rights import fingerprint
 from hinode.rights.fingerprint import Fingerprint
 

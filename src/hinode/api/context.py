@@ -15,17 +15,20 @@ import anyio.to_thread
 from fastapi import Depends, Request
 
 from hinode.api.catalogue import Catalogue
-from hinode.api.connections import max_connections
 from hinode.api.failures import Refusal
 from hinode.api.limits import Buckets, ByteBudget, ConcurrencyLimit, SharedRates, Strangers
-from hinode.api.readiness import Readiness
 from hinode.api.requests.admission import Admission
 from hinode.api.requests.batch_wire import BatchWire
 from hinode.api.requests.inputs import Inputs
+from hinode.api.serving.connections import max_connections
+from hinode.api.serving.readiness import Readiness
 from hinode.api.status.board import StatusBoard
 from hinode.api.streams.feed import Feed
 from hinode.api.verification.desk import VerificationDesk
 from hinode.errors import HinodeError
+from hinode.jobs.admission.idempotency import Rejections
+from hinode.jobs.admission.pool_routes import PoolRoutes
+from hinode.jobs.admission.quoting import QuoteDesk
 from hinode.jobs.batches.batches import Batches
 from hinode.jobs.billing import Credit
 from hinode.jobs.changes import ChangeReader
@@ -38,21 +41,18 @@ from hinode.jobs.finance.books import BookEditor
 from hinode.jobs.finance.budgets import BudgetEditor
 from hinode.jobs.fleet.leases import Leases
 from hinode.jobs.fleet.tokens import WorkerTokens
-from hinode.jobs.forecast import Forecast
-from hinode.jobs.idempotency import Rejections
 from hinode.jobs.job import Job
 from hinode.jobs.library.archives import Archives
 from hinode.jobs.library.collections import Collections
 from hinode.jobs.library.entries import Library
 from hinode.jobs.library.lineage import Lineages
 from hinode.jobs.library.trash import Trash
-from hinode.jobs.pool_routes import PoolRoutes
-from hinode.jobs.project_queue import ProjectQueue
-from hinode.jobs.quoting import QuoteDesk
 from hinode.jobs.rights.consents import Consents
 from hinode.jobs.rights.copies import Copies
 from hinode.jobs.rights.takedowns import Takedowns
 from hinode.jobs.rights.uploads import UploadPolicy
+from hinode.jobs.scheduling.forecast import Forecast
+from hinode.jobs.scheduling.project_queue import ProjectQueue
 from hinode.jobs.screening.decisions import Decisions
 from hinode.jobs.screening.gate import Gate
 from hinode.jobs.screening.policies import Policies

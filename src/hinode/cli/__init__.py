@@ -11,26 +11,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from hinode import __version__
-from hinode.cli import (
-    backup,
-    directing,
-    doctor,
-    evaluate,
-    generate,
-    jobs,
-    models,
-    plan,
-    quote,
-    serve,
-    status,
-    storyboard,
-    tenants,
-    train,
-    upstreams,
-    users,
-)
+from hinode.cli import evaluate, jobs, models, tenants, train, users
+from hinode.cli.clips import directing, generate, plan, quote, storyboard
 from hinode.cli.command import ClipCommand, Command, CommandGroup
 from hinode.cli.money import budgets, capacity, credits, economics, invoices, promos, usage
+from hinode.cli.service import backup, doctor, serve, status, upstreams
 from hinode.cli.trust import audit, authority, banks, detect, rights, screening, sign, verify
 from hinode.settings import thread_variables
 

@@ -210,7 +210,7 @@ class ClipOptions:
     def default_size(self, source: Size) -> Size:
         """The size of a clip from a picture or a video, if none is set; see `material.default_size`."""
         from hinode.directing import material
-        from hinode.media import formats
+        from hinode.media.writing import formats
 
         return material.default_size(source, even=formats.choose(self.format, self.output) == "mp4")
 

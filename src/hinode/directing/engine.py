@@ -9,7 +9,7 @@ from hinode.directing.capabilities import extend_capabilities, is_direct, withou
 from hinode.directing.layout import Layout
 from hinode.directing.run import DirectedRun, window_costs
 from hinode.engines.protocol import Cost, Engine, Run, State
-from hinode.media import references
+from hinode.media.reading import references
 from hinode.request import CHARACTER, Capabilities, Request
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from hinode.errors import BadInput, join_names, quote
-from hinode.media import animation, pictures, stills
-from hinode.media.container import HEAD_BYTES, DecodeError, media_type
-from hinode.media.decode import VideoFile
-from hinode.media.probe import probe
-from hinode.media.references import digest_file
+from hinode.media import pictures
+from hinode.media.reading.container import HEAD_BYTES, DecodeError, media_type
+from hinode.media.reading.decode import VideoFile
+from hinode.media.reading.probe import probe
+from hinode.media.reading.references import digest_file
 from hinode.media.timeline import frame_rate
-from hinode.media.video import write_lossless
+from hinode.media.writing import animation, stills
+from hinode.media.writing.video import write_lossless
 from hinode.request import CHARACTER, MASK, PIXELS, SIDE, SOURCE, MediaFile, Reference, Size
 
 MAX_SOURCE_SECONDS = 3600.0
@@ -222,7 +223,7 @@ def is_made_by_hinode(path: Path) -> bool:
 
 
 def label_facts(path: Path) -> dict[str, Any]:
-    """The facts in the label of an MP4; see `media.label`."""
+    """The facts in the label of an MP4; see `media.writing.label`."""
     try:
         with VideoFile(path) as file:
             facts = json.loads(file.container.metadata.get("description", ""))

@@ -24,8 +24,8 @@ from hinode.directing.windows import Window
 from hinode.engines import saved_state
 from hinode.engines.protocol import Cost, Engine, Part, Progress, Run, State, UnusableState, abandon, timed
 from hinode.errors import EngineError, OutputError
-from hinode.media import references
-from hinode.media.references import FrameReader
+from hinode.media.reading import references
+from hinode.media.reading.references import FrameReader
 from hinode.media.resize import fit_frame
 from hinode.media.sound import UnusableSound
 from hinode.media.timeline import frame_rate

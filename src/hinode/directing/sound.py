@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from hinode.clip import Samples, Sound
-from hinode.media import references
+from hinode.media.reading import references
 from hinode.media.sound import at_rate
 from hinode.request import Reference, Segment
 

@@ -89,7 +89,7 @@ def check_models(installation: Installation) -> str:
 
 def check_port(installation: Installation) -> str:
     """The server can listen, or listens already."""
-    from hinode.api import serve
+    from hinode.api.serving import serve
 
     host, port = installation.host, installation.port
     try:

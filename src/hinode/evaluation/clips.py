@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from hinode.clip import Frames
-from hinode.media.decode import VideoFile
-from hinode.media.label import Label
+from hinode.media.reading.decode import VideoFile
 from hinode.media.timeline import Timeline, frame_rate
-from hinode.media.video import write_mp4
+from hinode.media.writing.label import Label
+from hinode.media.writing.video import write_mp4
 
 
 def as_bytes(frames: Tensor) -> Frames:

@@ -19,9 +19,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.jobs import live_workers
 from hinode.jobs.job import Job
 from hinode.jobs.rows import read_job
+from hinode.jobs.scheduling import live_workers
 from hinode.records.database import Database
 from hinode.records.tables import collections, jobs, library, projects, storyboards, workers
 

@@ -15,7 +15,7 @@ from hinode.errors import BadInput, NoPlace, NotAccepted
 from hinode.jobs import transitions
 from hinode.jobs.job import Job
 from hinode.jobs.rows import read_job
-from hinode.jobs.schedule import lane_key
+from hinode.jobs.scheduling.schedule import lane_key
 from hinode.jobs.states import Outcome, Status
 from hinode.records.tables import jobs, projects
 from hinode.routing import record

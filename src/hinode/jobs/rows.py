@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from hinode import tracing
 from hinode.errors import HinodeError, join_names
-from hinode.jobs import ids
 from hinode.jobs.job import Draft, Job
-from hinode.jobs.schedule import lane_key
+from hinode.jobs.scheduling.schedule import lane_key
 from hinode.jobs.states import Priority, Status
+from hinode.records import ids
 from hinode.records.rows import from_row
 from hinode.request import Reference, Request, Segment
 

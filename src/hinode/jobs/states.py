@@ -47,7 +47,7 @@ class Outcome(StrEnum):
 
 
 class Priority(IntEnum):
-    """What a request asks for. A lower class goes first, and waiting moves a job up (jobs.schedule)."""
+    """What a request asks for. A lower class goes first, and waiting moves a job up (scheduling.schedule)."""
 
     PREVIEW = 0
     INTERACTIVE = 1

@@ -16,18 +16,20 @@ from sqlalchemy.engine import Connection
 
 from hinode.background import backoff
 from hinode.errors import quote
-from hinode.jobs import ids, live_workers, moves, queue, submission, transitions
+from hinode.jobs import moves, transitions
+from hinode.jobs.admission import submission
 from hinode.jobs.job import Draft, HeartbeatReply, Idempotency, Job, Lease, Submitted, Unfinished
 from hinode.jobs.library import trash
 from hinode.jobs.rights import copies, enforcement
 from hinode.jobs.rows import read_job
-from hinode.jobs.schedule import POLICY
+from hinode.jobs.scheduling import live_workers, queue
+from hinode.jobs.scheduling.schedule import POLICY
 from hinode.jobs.screening.gate import Gate
 from hinode.jobs.states import MAX_FAILURES, MAX_POSTPONEMENTS, Outcome, Status
 from hinode.jobs.upkeep import Upkeep
 from hinode.money import runs
 from hinode.money.pricing import Pricing
-from hinode.records import hints
+from hinode.records import hints, ids
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import count_rows, first_row

@@ -21,7 +21,7 @@ from hinode.background import backoff
 from hinode.jobs import billing, metering
 from hinode.jobs.job import Job, Lease, LeaseLost
 from hinode.jobs.rows import read_job
-from hinode.jobs.schedule import POLICY, Tenant, attained
+from hinode.jobs.scheduling.schedule import POLICY, Tenant, attained
 from hinode.jobs.states import MAX_CRASHES, Outcome, Status
 from hinode.jobs.tenants.tenant import is_session
 from hinode.jobs.webhooks import outbox

@@ -8,11 +8,12 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.jobs import live_workers, moves, queue, transitions
+from hinode.jobs import moves, transitions
 from hinode.jobs.job import Counts, Job
 from hinode.jobs.library import trash
 from hinode.jobs.library.archives import ARCHIVE_SECONDS
 from hinode.jobs.rows import read_job
+from hinode.jobs.scheduling import live_workers, queue
 from hinode.jobs.states import FINAL, Outcome, Status
 from hinode.records.database import Database
 from hinode.records.tables import (

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from hinode.clip import Frames
-from hinode.media.video import write_lossless
+from hinode.media.writing.video import write_lossless
 from hinode.request import Size, Trajectory
 
 

@@ -17,7 +17,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
 from hinode.clip import Samples, Sound
-from hinode.media.container import DecodeError, first_moment, main_stream
+from hinode.media.reading.container import DecodeError, first_moment, main_stream
 
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 """Rates that AAC and players support; any other is resampled to the next higher, or to the highest."""

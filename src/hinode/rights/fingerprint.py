@@ -20,8 +20,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from hinode.clip import Frames, FrameSource
-from hinode.media.container import DecodeError
-from hinode.media.decode import VideoFile, at_rate
+from hinode.media.reading.container import DecodeError
+from hinode.media.reading.decode import VideoFile, at_rate
 
 SIDE, KEPT = 64, 16
 BITS = KEPT * KEPT

@@ -15,8 +15,8 @@ from starlette.testclient import TestClient
 from hinode.api.app import create_app
 from hinode.api.context import Context
 from hinode.api.limits import Buckets, RateLimitStatus
-from hinode.jobs import idempotency
-from hinode.jobs.idempotency import Rejections
+from hinode.jobs.admission import idempotency
+from hinode.jobs.admission.idempotency import Rejections
 from hinode.records.database import Database, DatabaseError
 from tests.api.conftest import SMALL, CheckError, Clock, Server
 

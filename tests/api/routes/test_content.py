@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 from PIL import Image
 
-from hinode.media import convert
+from hinode.media.writing import convert
 from tests.api.conftest import CheckError, Clock, Server
 
 

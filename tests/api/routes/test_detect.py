@@ -15,9 +15,9 @@ from benchmarks.watermark.contents import FPS, frames
 from hinode.api.limits import Buckets
 from hinode.api.verification import desk
 from hinode.errors import BadInput
-from hinode.media.label import Label
 from hinode.media.timeline import Timeline
-from hinode.media.video import write_mp4
+from hinode.media.writing.label import Label
+from hinode.media.writing.video import write_mp4
 from hinode.trust.provenance import marks
 from hinode.trust.verification import detection
 from hinode.trust.verification.detection import LIMITS, detector_of, search

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from hinode.engines.native import catalog
-from hinode.media.decode import VideoFile
+from hinode.media.reading.decode import VideoFile
 from hinode.request import FIRST_FRAME
 from tests.api.conftest import SIZE, SMALL, CheckError, Server
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from hinode import __version__
-from hinode.api.serve import _reaper
+from hinode.api.serving.serve import _reaper
 from hinode.engines.protocol import State
 from hinode.engines.testcard.engine import TestcardEngine
 from hinode.errors import BadInput

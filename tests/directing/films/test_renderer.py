@@ -21,9 +21,9 @@ from hinode.directing.films.renderer import Film
 from hinode.engines.native import catalog, upscaling
 from hinode.engines.protocol import Progress
 from hinode.errors import BadInput, OutputError
-from hinode.media.label import Label
 from hinode.media.timeline import Timeline
-from hinode.media.video import write_mp4
+from hinode.media.writing.label import Label
+from hinode.media.writing.video import write_mp4
 from hinode.settings import Settings
 from hinode.training.decoder import save_decoder
 from tests.marking import MARKING

@@ -19,7 +19,7 @@ from hinode.directing.films.run import FilmRun
 from hinode.engines import saved_state
 from hinode.engines.protocol import State, UnusableState
 from hinode.errors import BadInput, EngineError
-from hinode.media import references
+from hinode.media.reading import references
 from hinode.request import SOURCE, MediaFile
 
 SHOTS: list[dict[str, Any]] = [

@@ -25,7 +25,7 @@ from hinode.engines.native.engine import NativeEngine
 from hinode.engines.native.plans.planning import plan_prompt
 from hinode.engines.protocol import State
 from hinode.errors import BadInput, ModelError
-from hinode.media import references
+from hinode.media.reading import references
 from hinode.request import CONTEXT_VIDEO, FIRST_FRAME, GUIDE_VIDEO, MASK, Reference, Request
 from hinode.settings import Settings
 from hinode.training.drawing.plans import plan_tensors

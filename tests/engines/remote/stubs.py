@@ -23,9 +23,9 @@ import av
 import numpy as np
 
 from hinode.clip import Sound
-from hinode.media.label import Label
 from hinode.media.timeline import Timeline
-from hinode.media.video import write_mp4
+from hinode.media.writing.label import Label
+from hinode.media.writing.video import write_mp4
 
 KEY = "sk-secret-9f3a"
 VIDEOS = "/v1/videos"

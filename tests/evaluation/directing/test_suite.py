@@ -19,7 +19,7 @@ from hinode.evaluation.directing.cases import MAKERS, make_cases, write
 from hinode.evaluation.directing.harness import Harness
 from hinode.evaluation.directing.suite import MEMORY, METRICS
 from hinode.evaluation.results import Row, table
-from hinode.media import references
+from hinode.media.reading import references
 from hinode.settings import Settings
 from tests.tiny_book import save_tiny_book
 

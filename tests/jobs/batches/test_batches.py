@@ -14,13 +14,13 @@ import pytest
 import sqlalchemy as sa
 
 from hinode.errors import BadInput, HinodeError
+from hinode.jobs.admission.idempotency import RETRY_WINDOW
 from hinode.jobs.batches import lines, processor, results
 from hinode.jobs.batches.batch import Batch, ConcurrentUpdate
 from hinode.jobs.batches.batches import Batches
 from hinode.jobs.batches.processor import BatchProcessor
 from hinode.jobs.files.objects import Objects, StoreError
 from hinode.jobs.files.uploads import Uploads
-from hinode.jobs.idempotency import RETRY_WINDOW
 from hinode.jobs.job import Draft, Idempotency, Job, Lease
 from hinode.jobs.rows import read_job
 from hinode.jobs.states import Priority, Status

@@ -71,7 +71,7 @@ def test_a_run_is_saved_when_the_server_stops_and_goes_on_afterwards(server: Ser
 
 def test_the_server_never_imports_ray() -> None:
     program = (
-        "import sys, hinode.api.serve, hinode.jobs.capacity.ray.executor\n"
+        "import sys, hinode.api.serving.serve, hinode.jobs.capacity.ray.executor\n"
         "sys.exit(any(name.partition('.')[0] == 'ray' for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -6,7 +6,7 @@ import pytest
 
 from hinode.errors import BadInput
 from hinode.jobs.fleet.tokens import PREFIX, FleetEntry, WorkerTokens
-from hinode.jobs.live_workers import LIVE_SECONDS
+from hinode.jobs.scheduling.live_workers import LIVE_SECONDS
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
 from hinode.records.database import Database

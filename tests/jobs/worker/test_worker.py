@@ -22,9 +22,9 @@ from hinode import engines as installed
 from hinode.engines.protocol import Engine, Progress, State
 from hinode.engines.testcard.engine import TestcardEngine, TestcardRun
 from hinode.errors import BadInput, DeviceError, EngineError, ModelError
-from hinode.jobs import live_workers
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Draft, HeartbeatReply, Job, Lease
+from hinode.jobs.scheduling import live_workers
 from hinode.jobs.states import MAX_CRASHES, MAX_POSTPONEMENTS, Status
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenants import Tenants

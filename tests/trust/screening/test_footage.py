@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from hinode import cli
 from hinode.clip import Clip, Frames, Provenance, Sound
 from hinode.errors import BadInput
-from hinode.media import video
+from hinode.media.writing import video
 from hinode.request import Reference
 from hinode.settings import Settings
 from hinode.trust.screening import banks, footage, pdq

@@ -10,9 +10,9 @@ from benchmarks.watermark.attacks import ATTACKS, decoded, encoded
 from benchmarks.watermark.contents import FPS, frames
 from hinode.clip import Frames, Sound
 from hinode.errors import BadInput
-from hinode.media.label import Label
 from hinode.media.timeline import Timeline
-from hinode.media.video import write_mp4
+from hinode.media.writing.label import Label
+from hinode.media.writing.video import write_mp4
 from hinode.trust.watermark.detect import SOUND, Match, detect, detect_file
 from hinode.trust.watermark.embed import Embedder
 from hinode.trust.watermark.laying import State, Watermarking

@@ -17,9 +17,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hinode import logs, tracing
 from hinode.api import failures
-from hinode.api.connections import LAST_STATUS
 from hinode.api.middleware.metrics import OTHER, Metrics
-from hinode.jobs import ids
+from hinode.api.serving.connections import LAST_STATUS
+from hinode.records import ids
 
 log = logging.getLogger("hinode.api.requests")
 

@@ -1,5 +1,5 @@
 """The headers of requests that may be retries, and the record of rejected first tries (see
-`hinode.jobs.idempotency`)."""
+`hinode.jobs.admission.idempotency`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hinode.api.middleware.authentication import AZURE_HEADER
 from hinode.errors import BadInput
-from hinode.jobs.idempotency import Rejections
+from hinode.jobs.admission.idempotency import Rejections
 from hinode.jobs.job import Idempotency
 
 IDEMPOTENCY_KEY = "Idempotency-Key"

@@ -26,13 +26,13 @@ from hinode.api.requests.values import VideoReference
 from hinode.directing import operations, source_facts
 from hinode.directing.operations import check_keyframes
 from hinode.errors import BadInput
+from hinode.jobs.admission.pool_routes import PoolRoutes
 from hinode.jobs.files.characters import WORDS, Character
 from hinode.jobs.job import Draft
-from hinode.jobs.pool_routes import PoolRoutes
 from hinode.jobs.states import Priority
 from hinode.jobs.store import Store
 from hinode.media.timeline import frame_rate
-from hinode.media.video import check_size
+from hinode.media.writing.video import check_size
 from hinode.request import (
     FROM_ONE,
     MASK,

@@ -29,9 +29,10 @@ from hinode.jobs.rights.consents import Consents
 from hinode.jobs.rights.uploads import UploadPolicy
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
-from hinode.media import masks, references
+from hinode.media import masks
 from hinode.media.pictures import FORMATS, MAX_BYTES, measure
-from hinode.media.probe import probe
+from hinode.media.reading import references
+from hinode.media.reading.probe import probe
 from hinode.outbound import Outbound
 from hinode.request import (
     FIRST_FRAME,

@@ -30,7 +30,7 @@ def detect(
     The key is that of the settings. The identities are those that the database of this home knows, and those
     that --id names, as `hinode generate --json` prints them.
     """
-    from hinode.media.container import DecodeError
+    from hinode.media.reading.container import DecodeError
     from hinode.trust.watermark.detect import detect_file
     from hinode.trust.watermark.laying import Watermarking
 

@@ -15,8 +15,8 @@ from hinode.clip import Frames
 from hinode.engines import saved_state
 from hinode.engines.protocol import State, UnusableState
 from hinode.errors import OutputError, quote
-from hinode.media import references
-from hinode.media.references import digest_file
+from hinode.media.reading import references
+from hinode.media.reading.references import digest_file
 from hinode.output import replace_file
 from hinode.request import SOURCE, Reference
 

@@ -24,11 +24,11 @@ from hinode.directing.films.storyboard import Storyboard
 from hinode.engines.native import catalog
 from hinode.engines.protocol import Engine, Progress, drive
 from hinode.licensing import licences
-from hinode.media import editorial, formats
-from hinode.media.label import Label
-from hinode.media.references import FrameReader
+from hinode.media.reading.references import FrameReader
 from hinode.media.sound import LEFT_OUT, describe_sound
 from hinode.media.timeline import Timeline
+from hinode.media.writing import editorial, formats
+from hinode.media.writing.label import Label
 from hinode.request import GUIDE_VIDEO
 from hinode.settings import Settings
 from hinode.trust.provenance.statement import Extent, Statement, ingredients_of

@@ -21,8 +21,8 @@ from hinode.directing.run import allocate_frames
 from hinode.engines import saved_state
 from hinode.engines.protocol import Engine, Part, Progress, Run, State, UnusableState, abandon
 from hinode.errors import BadInput, EngineError, join_names, quote
-from hinode.media import references
-from hinode.media.references import FrameReader
+from hinode.media.reading import references
+from hinode.media.reading.references import FrameReader
 from hinode.media.sound import UnusableSound
 from hinode.media.timeline import frame_rate
 from hinode.request import SOURCE, Reference

@@ -16,10 +16,10 @@ from hinode.directing.films.compiler import FilmPlan, ShotVideo
 from hinode.directing.operations import crossfade
 from hinode.directing.run import allocate_frames
 from hinode.errors import BadInput
-from hinode.media.editorial import Cut
-from hinode.media.references import FrameReader
+from hinode.media.reading.references import FrameReader
 from hinode.media.resize import fit_finished, fit_frame
 from hinode.media.timeline import Timeline, frame_rate
+from hinode.media.writing.editorial import Cut
 from hinode.request import Reference, Segment, Size
 
 Finished = Callable[[str, FrameReader], None]

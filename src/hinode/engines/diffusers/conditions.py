@@ -12,7 +12,7 @@ from PIL import Image
 
 from hinode.clip import Frames
 from hinode.engines.diffusers.task import Task
-from hinode.media import references
+from hinode.media.reading import references
 from hinode.media.resize import fit_image
 from hinode.registry.families.family import EDIT, EXTEND
 from hinode.request import CHARACTER, FIRST_FRAME, LAST_FRAME

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hinode.engines.diffusers import capabilities as models
 from hinode.engines.protocol import Cost
 from hinode.errors import BadInput
-from hinode.media import references
+from hinode.media.reading import references
 from hinode.registry.entry import Entry
 from hinode.registry.families.family import EXTEND, GENERATE, Family
 from hinode.registry.profiles import Profile, distil_profile

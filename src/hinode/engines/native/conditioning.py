@@ -15,7 +15,7 @@ from torch import Tensor
 from hinode.clip import Frames
 from hinode.engines.native.catalog import CONTEXT_REFERENCES
 from hinode.errors import BadInput
-from hinode.media import references
+from hinode.media.reading import references
 from hinode.media.resize import fit_image
 from hinode.request import GUIDE_VIDEO, LAST_FRAME, MASK, Reference, Request, Size
 

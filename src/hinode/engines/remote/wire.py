@@ -17,8 +17,8 @@ from hinode.clip import Provenance
 from hinode.engines.remote.dialects import PHASES, REFUSALS, UNKNOWN_MODELS, Dialect, Phase
 from hinode.engines.remote.upstreams import AT, Offer, Upstream
 from hinode.errors import BadInput
-from hinode.media import references
-from hinode.media.container import SUFFIXES
+from hinode.media.reading import references
+from hinode.media.reading.container import SUFFIXES
 from hinode.media.resize import fit_image
 from hinode.request import FIRST_FRAME, LAST_FRAME, SOURCE, Request, Size
 

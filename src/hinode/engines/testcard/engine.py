@@ -23,7 +23,7 @@ from hinode.engines.protocol import Cost, Progress, State, timed
 from hinode.engines.testcard import tone
 from hinode.engines.testcard.card import MARKS, Card
 from hinode.errors import BadInput, EngineError, quote
-from hinode.media import references
+from hinode.media.reading import references
 from hinode.media.resize import fit_image
 from hinode.media.sound import UnusableSound
 from hinode.request import (

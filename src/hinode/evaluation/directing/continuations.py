@@ -15,7 +15,7 @@ from hinode.evaluation.directing.measures import changes, column, of_kind, psnr,
 from hinode.evaluation.directing.reader import Reader
 from hinode.evaluation.records import Record
 from hinode.evaluation.results import Row, lowest, mean, share, spread
-from hinode.media.references import save_picture
+from hinode.media.reading.references import save_picture
 from hinode.request import FIRST_FRAME, KEYFRAME
 
 MIN_SHARE, MIN_EXTENSIONS = 0.95, 0.9

@@ -15,7 +15,7 @@ from hinode.evaluation.directing.measures import column, of_kind, subject_mask, 
 from hinode.evaluation.directing.reader import Reader
 from hinode.evaluation.records import Record
 from hinode.evaluation.results import Row, share, spread
-from hinode.media.references import save_frames, save_picture
+from hinode.media.reading.references import save_frames, save_picture
 from hinode.media.timeline import frame_rate
 from hinode.request import MASK
 

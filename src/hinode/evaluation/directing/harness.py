@@ -19,8 +19,8 @@ from hinode.engines.protocol import Engine
 from hinode.evaluation.book.poses import FPS
 from hinode.evaluation.directing.cases import SECONDS
 from hinode.evaluation.directing.reader import Reader, Reading
-from hinode.media.label import Label
-from hinode.media.video import write_lossless
+from hinode.media.writing.label import Label
+from hinode.media.writing.video import write_lossless
 from hinode.request import MediaFile, Request, Size
 from hinode.world.book.picture.render import render
 from hinode.world.book.plan import ScenePlan, plan_of

@@ -14,8 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
-from hinode.jobs import idempotency as replay
-from hinode.jobs import ids
+from hinode.jobs.admission import idempotency as replay
 from hinode.jobs.batches.batch import Batch, check_metadata, counts_of, end_jobs, fetch
 from hinode.jobs.batches.lines import ENDPOINT
 from hinode.jobs.batches.processor import BatchProcessor, Wire
@@ -25,6 +24,7 @@ from hinode.jobs.job import Idempotency
 from hinode.jobs.states import Status
 from hinode.jobs.store import Store
 from hinode.jobs.tenants.tenant import lock_project
+from hinode.records import ids
 from hinode.records.paging import page_of
 from hinode.records.tables import batches
 

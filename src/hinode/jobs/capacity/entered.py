@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from hinode.jobs.capacity.scaling import CAP_SECONDS
-from hinode.jobs.live_workers import is_live
+from hinode.jobs.scheduling.live_workers import is_live
 from hinode.records.database import Database
 from hinode.records.tables import workers
 

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput
-from hinode.jobs import ids
 from hinode.jobs.feed.credits import Credit, credits_of, title_of
 from hinode.jobs.job import Job
 from hinode.jobs.library import rows as entries
 from hinode.jobs.rows import read_job
 from hinode.jobs.tenants.tenant import lock_project
+from hinode.records import ids
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row

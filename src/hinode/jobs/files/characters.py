@@ -10,10 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from hinode.errors import BadInput
-from hinode.jobs import ids
 from hinode.jobs.job import Job
 from hinode.jobs.rows import read_job
 from hinode.jobs.tenants.tenant import check_count
+from hinode.records import ids
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row

@@ -13,8 +13,8 @@ from hinode.jobs import transitions
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Job
 from hinode.jobs.rows import read_request
-from hinode.media import convert
 from hinode.media.timeline import Timeline
+from hinode.media.writing import convert
 from hinode.records.database import Database
 from hinode.records.rows import first_row
 from hinode.records.tables import artifacts

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
-from hinode.jobs import ids
 from hinode.money import budgets
 from hinode.money.budgets import WHOLE, Budget, Period, Scope
+from hinode.records import ids
 from hinode.records.database import Database
 from hinode.records.tables import api_keys, organisations, projects, users
 

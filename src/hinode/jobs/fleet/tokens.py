@@ -9,15 +9,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
-from hinode.jobs import live_workers, transitions
-from hinode.jobs.ids import make as make_id
-from hinode.jobs.ids import parse_name
+from hinode.jobs import transitions
 from hinode.jobs.job import Job
+from hinode.jobs.scheduling import live_workers
 from hinode.jobs.states import Outcome, Status
 from hinode.jobs.tenants.tenant import MAX_NAME_LENGTH
 from hinode.jobs.tenants.tokens import digest_of, new_secret
 from hinode.jobs.upkeep import take_back
 from hinode.records.database import Database
+from hinode.records.ids import make as make_id
+from hinode.records.ids import parse_name
 from hinode.records.rows import first_row, from_row
 from hinode.records.tables import jobs, worker_tokens, workers
 

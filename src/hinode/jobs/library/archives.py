@@ -12,9 +12,9 @@ from sqlalchemy.engine import Connection
 from zipstream import ZIP_STORED, ZipStream
 
 from hinode.errors import quote
-from hinode.jobs import ids
 from hinode.jobs.files.objects import BLOCK, Objects
 from hinode.jobs.library.entry import Missing
+from hinode.records import ids
 from hinode.records.database import Database
 from hinode.records.tables import archives, artifacts, jobs, library
 

@@ -7,11 +7,10 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from hinode.jobs import ids
 from hinode.jobs.library import rows
 from hinode.jobs.library.entry import MAX_COLLECTIONS, Collection, StaleRevision
 from hinode.jobs.tenants.tenant import check_count
-from hinode.records import hints
+from hinode.records import hints, ids
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row

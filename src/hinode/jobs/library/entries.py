@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput
-from hinode.jobs import ids
 from hinode.jobs.batches.lines import is_text
 from hinode.jobs.library import filters, rows, storage
 from hinode.jobs.library.entry import (
@@ -27,7 +26,7 @@ from hinode.jobs.library.entry import (
 from hinode.jobs.library.words import tag_key
 from hinode.jobs.rows import read_job
 from hinode.jobs.states import Status
-from hinode.records import hints
+from hinode.records import hints, ids
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import count_rows

@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
-from hinode.jobs import ids
 from hinode.jobs.files.characters import Character
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Job
 from hinode.jobs.rights.enforcement import Action, act
 from hinode.jobs.rows import read_job
 from hinode.jobs.states import FINAL
+from hinode.records import ids
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
-from hinode.jobs import ids
+from hinode.records import ids
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row, insert_into

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.jobs import ids
 from hinode.jobs.status.objectives import DELIVERY_SECONDS, WEBHOOKS
 from hinode.jobs.status.probes import POLL_SECONDS, Client, Outcome
 from hinode.jobs.webhooks import outbox
 from hinode.jobs.webhooks.endpoints import Endpoints
 from hinode.outbound import Outbound, OutboundError
+from hinode.records import ids
 from hinode.records.database import Database
 from hinode.records.tables import deliveries, events
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.jobs import ids
 from hinode.jobs.status import notices
 from hinode.jobs.status.budget import HOUR, MINUTE
 from hinode.jobs.status.incidents import Action, Impact, LastIncident, Streak, decide
 from hinode.jobs.status.objectives import DAY, WINDOW_DAYS, objective_of
+from hinode.records import ids
 from hinode.records.rows import first_row, insert_into
 from hinode.records.tables import status_buckets, status_components, status_incidents
 

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
-from hinode.jobs import ids
 from hinode.jobs.status.budget import (
     HOUR,
     MINUTE,
@@ -25,6 +24,7 @@ from hinode.jobs.status.budget import (
 )
 from hinode.jobs.status.incidents import Impact
 from hinode.jobs.status.objectives import DAY, WINDOW_DAYS, Objective, objective_of, sort_key, title_of
+from hinode.records import ids
 from hinode.records.database import Database
 from hinode.records.rows import first_row
 from hinode.records.tables import (

@@ -13,8 +13,8 @@ from hinode import yamlfile
 from hinode.directing.films import storyboard as language
 from hinode.errors import BadInput
 from hinode.jobs.storyboards.document import Document
-from hinode.media.editorial import Cut, format_otio, read_otio
 from hinode.media.timeline import frame_rate
+from hinode.media.writing.editorial import Cut, format_otio, read_otio
 from hinode.parsing import parse
 
 YAML, OTIO = "yaml", "otio"

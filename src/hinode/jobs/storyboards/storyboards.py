@@ -12,14 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, HinodeError, quote
-from hinode.jobs import ids
 from hinode.jobs.job import Job
 from hinode.jobs.library.entry import TRASH_SECONDS
 from hinode.jobs.rows import read_job
 from hinode.jobs.storyboards.document import Document
 from hinode.jobs.tenants.tenant import check_count
 from hinode.parsing import parse
-from hinode.records import hints
+from hinode.records import hints, ids
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row

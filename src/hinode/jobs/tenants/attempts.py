@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from hinode.jobs import ids
 from hinode.jobs.job import OverQuota
+from hinode.records import ids
 from hinode.records.database import Database
 from hinode.records.rows import count_rows
 from hinode.records.tables import sign_in_attempts as table

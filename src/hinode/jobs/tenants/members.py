@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, join_names, quote
-from hinode.jobs import ids
 from hinode.jobs.tenants import tokens
 from hinode.jobs.tenants.passwords import hash_password, verify_password
 from hinode.jobs.tenants.sessions import MAX_ACCOUNTS, NewSession, Sessions, end_sessions
 from hinode.jobs.tenants.tenant import MAX_NAME_LENGTH, ROLES, Role, check_count
 from hinode.jobs.webhooks import outbox
+from hinode.records import ids
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row

@@ -14,12 +14,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hinode.jobs import ids
 from hinode.jobs.tenants import tokens
 from hinode.jobs.tenants.passwords import verify_password
 from hinode.jobs.tenants.tenant import ROLE_SCOPES, SESSION_PREFIX, Identity, Role
 from hinode.jobs.tenants.tokens import SignInError, digest_of, new_secret
 from hinode.jobs.tenants.uses import Uses
+from hinode.records import ids
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.prepared import Prepared

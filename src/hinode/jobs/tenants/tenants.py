@@ -13,8 +13,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, quote
-from hinode.jobs.ids import make as make_id
-from hinode.jobs.ids import parse_name
 from hinode.jobs.tenants.tenant import (
     MAX_NAME_LENGTH,
     SCOPES,
@@ -29,6 +27,8 @@ from hinode.jobs.tenants.tenant import (
 from hinode.jobs.tenants.tokens import digest_of, new_secret
 from hinode.jobs.tenants.uses import Uses
 from hinode.records.database import Database
+from hinode.records.ids import make as make_id
+from hinode.records.ids import parse_name
 from hinode.records.paging import page_of
 from hinode.records.rows import count_rows, first_row
 from hinode.records.tables import api_keys, organisations, projects

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import HinodeError
-from hinode.jobs import ids
+from hinode.records import ids
 from hinode.records.rows import first_row
 from hinode.records.tables import one_time_tokens
 

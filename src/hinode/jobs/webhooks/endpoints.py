@@ -13,11 +13,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput, join_names, quote
-from hinode.jobs import ids
 from hinode.jobs.tenants.tenant import check_count
 from hinode.jobs.webhooks import attempt, outbox
 from hinode.jobs.webhooks.outbox import DELIVERED, FAILED, PENDING
 from hinode.outbound import Answer, Outbound, OutboundError
+from hinode.records import ids
 from hinode.records.database import Database
 from hinode.records.paging import page_of
 from hinode.records.rows import first_row, from_row, only_row

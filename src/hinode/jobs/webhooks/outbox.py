@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from hinode.jobs import ids
+from hinode.records import ids
 from hinode.records.prepared import Prepared
 from hinode.records.tables import deliveries, webhook_endpoints
 

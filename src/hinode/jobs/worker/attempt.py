@@ -25,7 +25,7 @@ from hinode.jobs.states import Outcome
 from hinode.jobs.worker.heartbeat import Heartbeat
 from hinode.jobs.worker.service import LOCAL, UNREACHABLE, JobService, Pace
 from hinode.jobs.worker.spans import Spans
-from hinode.media.video import check_size
+from hinode.media.writing.video import check_size
 from hinode.money import quotes, runs
 from hinode.money.meters.meter import Meter
 from hinode.money.stages import STAGES

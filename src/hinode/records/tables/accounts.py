@@ -38,7 +38,7 @@ projects = Table(
     Column("most_running", Integer, key="max_running"),  # jobs at once; null: no cap
     Column("most_queued", Integer, key="max_queued"),  # jobs waiting or running; null: no cap
     Column("daily_seconds", Float(53)),  # seconds of video accepted in any 24 hours; null: no quota
-    # Compute in seconds that the project had had at `attained_at`; it fades (jobs.schedule).
+    # Compute in seconds that the project had had at `attained_at`; it fades (jobs.scheduling.schedule).
     Column("attained", Float(53), nullable=False, server_default="0"),
     Column("attained_at", Float(53), nullable=False, server_default="0"),
     # "never" or "week": how long the files of jobs of a signed-in person are kept.

@@ -184,7 +184,7 @@ idempotency = Table(
 rejections = Table(
     "rejections",
     metadata,
-    # Of a first try that was rejected: API key, address and length of the body (jobs.idempotency).
+    # Of a first try that was rejected: API key, address and length of the body (jobs.admission.idempotency).
     Column("fingerprint", String(64), primary_key=True),
     Column("began_at", Float(53), nullable=False, index=True),
 )

@@ -52,8 +52,8 @@ EXITS = (
     Exit("preview of a running job", "pipeline", ("webp",)),
     Exit("frames of a blocked clip for reviewers", "pipeline", ("jpg",)),
     Exit("frames of a blocked reference for reviewers", "pipeline", ("jpg",)),
-    Exit("converted download", "media.convert", ("gif", "webp")),
-    Exit("converted download of frames", "media.convert", ("zip",), Holder.SIDECAR),
+    Exit("converted download", "media.writing.convert", ("gif", "webp")),
+    Exit("converted download of frames", "media.writing.convert", ("zip",), Holder.SIDECAR),
     Exit("single frame", "api.routes.videos.content", ("png",)),
     Exit("picture of a character", "api.routes.library.characters", ("png",)),
     Exit("archive of the library", "jobs.library.archives", ("zip",), Holder.SAME),
@@ -64,7 +64,13 @@ EXITS = (
 WRITERS = frozenset(
     {"pipeline", "directing.films.renderer", "engines.native.plans.planning", "api.routes.videos.content"}
     | {"api.routes.library.characters"}
-    | {"media.animation", "media.convert", "media.formats", "media.stills", "media.video"}
+    | {
+        "media.writing.animation",
+        "media.writing.convert",
+        "media.writing.formats",
+        "media.writing.stills",
+        "media.writing.video",
+    }
 )
 """Modules that write pictures that leave: each signs them, or passes on what signs them (`formats.Seal`)."""
 
@@ -77,7 +83,7 @@ INTERNAL = frozenset(
         "evaluation.directing.harness",
         "media.masks",
         "media.pictures",  # what a person sent, brought to the size of the clip
-        "media.references",
+        "media.reading.references",
     }
 )
 """Modules that write pictures that never leave."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from hinode.errors import HinodeError
-from hinode.media.container import HEAD_BYTES
+from hinode.media.reading.container import HEAD_BYTES
 from hinode.output import replace_file
 from hinode.trust.provenance import manifest
 from hinode.trust.provenance.authority import Authority

@@ -16,7 +16,7 @@ from PIL import Image
 from hinode.background import start_call
 from hinode.clip import Clip, Frames, Sound
 from hinode.errors import BadInput
-from hinode.media import references
+from hinode.media.reading import references
 from hinode.media.resize import fit_frame
 from hinode.media.sound import UnusableSound
 from hinode.request import Reference

@@ -18,7 +18,7 @@ import numpy.fft  # noqa: F401 - before no more files can be opened, like all th
 from PIL import Image
 
 from hinode.errors import HinodeError
-from hinode.media.container import DecodeError
+from hinode.media.reading.container import DecodeError
 from hinode.trust.verification.child import BESIDE, limit_process
 from hinode.trust.watermark.detect import detect_file
 from hinode.trust.watermark.words import ID_BYTES

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from hinode.clip import Frames, Sound
-from hinode.media.container import DecodeError, open_container
-from hinode.media.decode import VideoFile
 from hinode.media.pictures import as_seen, measure_any, readable
+from hinode.media.reading.container import DecodeError, open_container
+from hinode.media.reading.decode import VideoFile
 from hinode.media.sound import UnusableSound, read_sound
 from hinode.trust.watermark.pattern import MIN_SIDE
 from hinode.trust.watermark.search import Reading, Residual, Spectrum, readings

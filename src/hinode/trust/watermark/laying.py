@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hinode.clip import Coverage, Frames, Sound
-from hinode.media.decode import VideoFile
+from hinode.media.reading.decode import VideoFile
 from hinode.request import Size
 from hinode.settings import Settings
 from hinode.trust.watermark.embed import Embedder

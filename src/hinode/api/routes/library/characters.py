@@ -28,10 +28,10 @@ from hinode.jobs.files.characters import (
     WORDS,
     Character,
 )
-from hinode.jobs.ids import parse_name
 from hinode.jobs.storyboards.document import Text
-from hinode.media.stills import PNG_LEVEL
+from hinode.media.writing.stills import PNG_LEVEL
 from hinode.parsing import INTEGER, Boolean, Input
+from hinode.records.ids import parse_name
 from hinode.request import MediaFile
 from hinode.trust.provenance.statement import state_portrait
 

@@ -22,7 +22,6 @@ from hinode.api.economics.wire import (
 )
 from hinode.api.sign_in import small_body
 from hinode.errors import BadInput, quote
-from hinode.jobs import ids
 from hinode.money.amounts import parse_amount
 from hinode.money.books import costs
 from hinode.money.books.entries import MissingPrice, read_date
@@ -30,6 +29,7 @@ from hinode.money.budgets import Period
 from hinode.money.capacity.question import Plan, Question, answer
 from hinode.money.economics import scenario as scenarios
 from hinode.money.economics.what_if import WhatIf, what_if
+from hinode.records import ids
 
 router = APIRouter(prefix="/v1", tags=["Operation"])
 

@@ -11,7 +11,7 @@ from hinode.api import wire
 from hinode.api.context import AppContext, Context, ProjectId
 from hinode.api.failures import get_or_404, is_id, not_found
 from hinode.api.requests.bodies import BodyReader
-from hinode.jobs.project_queue import QueueView
+from hinode.jobs.scheduling.project_queue import QueueView
 from hinode.parsing import Input
 
 router = APIRouter(prefix="/v1/queue", tags=["Queue"])

@@ -22,9 +22,9 @@ from hinode.jobs.files.conversions import ROLE, timeline_of
 from hinode.jobs.job import Job
 from hinode.jobs.rows import read_request
 from hinode.jobs.states import Status
-from hinode.media import convert
-from hinode.media.formats import FORMATS
-from hinode.media.stills import PNG_LEVEL
+from hinode.media.writing import convert
+from hinode.media.writing.formats import FORMATS
+from hinode.media.writing.stills import PNG_LEVEL
 from hinode.request import MediaFile
 from hinode.trust.provenance.statement import state_copy
 

@@ -26,7 +26,7 @@ from hinode.engines.native import catalog
 from hinode.engines.native.plans.plan_values import LEVEL_MOVES, contacts
 from hinode.engines.native.plans.tracks import Sighting, distinct, link, subject_plan
 from hinode.errors import ModelError
-from hinode.media import references
+from hinode.media.reading import references
 from hinode.model import reader
 from hinode.model.layers import compute_type
 from hinode.model.reader import KEYS, SHORT, USUAL_SIZE, Reader, ReaderConfig

@@ -22,9 +22,9 @@ from pydantic import ValidationError
 from hinode.clip import Frames, Sound
 from hinode.engines.native.plans import planner
 from hinode.errors import BadInput, Fault, raise_first
-from hinode.media import formats
-from hinode.media.label import Label
 from hinode.media.timeline import Timeline
+from hinode.media.writing import formats
+from hinode.media.writing.label import Label
 from hinode.request import MAX_SEED, PLAN, PROMPT_CHARACTERS, Size
 from hinode.trust.provenance.statement import Extent, Statement
 from hinode.world.book.picture.preview import render_plan

@@ -10,8 +10,8 @@ from typing import IO
 import numpy as np
 
 from hinode.clip import Frames, Sound
-from hinode.media.container import DecodeError, open_container
-from hinode.media.decode import VideoFile
+from hinode.media.reading.container import DecodeError, open_container
+from hinode.media.reading.decode import VideoFile
 from hinode.media.sound import read_sound
 from hinode.request import Size
 

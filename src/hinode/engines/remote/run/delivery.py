@@ -17,7 +17,7 @@ from hinode.engines.remote.run.decoder import VideoDecoder
 from hinode.engines.remote.run.steps import Steps, Waiter
 from hinode.engines.remote.wire import Job
 from hinode.errors import OutputError
-from hinode.media.container import DecodeError
+from hinode.media.reading.container import DecodeError
 from hinode.media.sound import UnusableSound
 from hinode.request import Request, Size
 

@@ -31,7 +31,7 @@ from hinode.jobs.capacity.ray import cluster
 from hinode.jobs.capacity.ray.slots import Slots
 from hinode.jobs.capacity.scaling import History, Observation, Worker, plan
 from hinode.jobs.files.objects import Objects
-from hinode.jobs.forecast import Backlog, Forecast
+from hinode.jobs.scheduling.forecast import Backlog, Forecast
 from hinode.jobs.store import Store
 from hinode.money.quotes import Quotes
 from hinode.records.database import Database

@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from hinode import engines
-from hinode.jobs.forecast import PLAYED_SECONDS, Forecast
 from hinode.jobs.moves import LocalOnly
+from hinode.jobs.scheduling.forecast import PLAYED_SECONDS, Forecast
 from hinode.jobs.states import Priority
 from hinode.money.fresh import Fresh
 from hinode.records.tables import projects

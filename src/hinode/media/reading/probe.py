@@ -19,8 +19,8 @@ from subprocess import DEVNULL, PIPE
 from typing import Any
 
 from hinode.errors import BadInput
-from hinode.media.container import HEAD_BYTES, MP4, DecodeError, media_type
-from hinode.media.decode import VideoFile
+from hinode.media.reading.container import HEAD_BYTES, MP4, DecodeError, media_type
+from hinode.media.reading.decode import VideoFile
 from hinode.request import Size
 
 CODECS = ("h264", "hevc", "av1", "vp9", "mpeg4")
@@ -79,7 +79,7 @@ def probe(path: Path, *, max_seconds: float, field: str = "video", local: bool =
 def _look_apart(path: Path, max_seconds: float, codecs: Sequence[str]) -> dict[str, Any]:
     """The result of `look`, called in a process of its own."""
     words = str(path.absolute()), repr(max_seconds), ",".join(codecs)
-    command = [sys.executable, "-m", "hinode.media.probe", *words]
+    command = [sys.executable, "-m", "hinode.media.reading.probe", *words]
     try:
         done = subprocess.run(command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, timeout=MAX_WAIT)
         # The output is empty if the process died: of its limits, or of something broken in the file.

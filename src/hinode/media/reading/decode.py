@@ -25,7 +25,13 @@ from av.video.stream import VideoStream
 
 from hinode.clip import Frames
 from hinode.media.color import DEFAULT_PEAK, Grading, to_srgb
-from hinode.media.container import DecodeError, decode_errors, first_moment, main_stream, open_container
+from hinode.media.reading.container import (
+    DecodeError,
+    decode_errors,
+    first_moment,
+    main_stream,
+    open_container,
+)
 from hinode.request import Size
 
 # Codes of ITU-T H.273.

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from hinode.cli import options
+from hinode.cli.clips.controls import read_plan, with_controls
+from hinode.cli.clips.quote import print_quote, record_run
 from hinode.cli.command import ClipContext
-from hinode.cli.controls import read_plan, with_controls
 from hinode.cli.options import ClipOptions
-from hinode.cli.quote import print_quote, record_run
 from hinode.request import FIRST_FRAME, LAST_FRAME, Request
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _quote(request: Request, clip: ClipOptions) -> None:
 def render(request: Request, clip: ClipOptions) -> None:
     """Carry out a request, write the file and print its path."""
     from hinode import directing, pipeline
-    from hinode.media import formats
+    from hinode.media.writing import formats
     from hinode.trust.screening.policy import load
 
     kind = formats.choose(clip.format, clip.output)
@@ -160,7 +160,7 @@ def _generate_pooled(
 def _route(request: Request, clip: ClipOptions, pool: Pool) -> dict[str, Any]:
     """The record of the members of a pool in the order in which they are tried."""
     from hinode import directing
-    from hinode.media import references
+    from hinode.media.reading import references
     from hinode.money.quotes import Quotes
     from hinode.routing import record
     from hinode.routing.router import Expectation, route

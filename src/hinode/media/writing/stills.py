@@ -13,10 +13,10 @@ from PIL.PngImagePlugin import PngInfo
 from hinode.clip import Frames, FrameSource
 from hinode.errors import BadInput
 from hinode.media import pictures
-from hinode.media.formats import Seal
-from hinode.media.label import Label
 from hinode.media.resize import fit_finished
 from hinode.media.timeline import spread
+from hinode.media.writing.formats import Seal
+from hinode.media.writing.label import Label
 from hinode.output import replace_file
 from hinode.request import Size
 

@@ -12,7 +12,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from hinode.api.connections import Connection, LoopErrors
+from hinode.api.serving.connections import Connection, LoopErrors
 
 log = logging.getLogger(__name__)
 

@@ -18,11 +18,11 @@ from av.video.stream import VideoStream
 
 from hinode.clip import Frames, Sound
 from hinode.errors import BadInput
-from hinode.media.decode import INTERPOLATION
-from hinode.media.formats import Seal
-from hinode.media.label import Label
+from hinode.media.reading.decode import INTERPOLATION
 from hinode.media.sound import SoundEncoder
 from hinode.media.timeline import Timeline
+from hinode.media.writing.formats import Seal
+from hinode.media.writing.label import Label
 from hinode.output import replace_file
 from hinode.request import Size
 

@@ -20,9 +20,9 @@ from sqlalchemy.engine import Connection
 from hinode.errors import HinodeError
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.job import Draft, Job
-from hinode.jobs.live_workers import LIVE_SECONDS, Engines, serves
 from hinode.jobs.rows import read_job, read_request
-from hinode.jobs.schedule import POLICY, Lane, Tenant, attained, choose, lane_key
+from hinode.jobs.scheduling.live_workers import LIVE_SECONDS, Engines, serves
+from hinode.jobs.scheduling.schedule import POLICY, Lane, Tenant, attained, choose, lane_key
 from hinode.jobs.states import Priority, Status
 from hinode.money.fresh import Fresh
 from hinode.money.predict import Span

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from hinode.engines import is_external
 from hinode.jobs.job import Counts, Lease
-from hinode.jobs.schedule import POLICY, Lane, Policy, Tenant, attained, choose, should_preempt
+from hinode.jobs.scheduling.schedule import POLICY, Lane, Policy, Tenant, attained, choose, should_preempt
 from hinode.jobs.states import Priority, Status
 from hinode.money.meters import usage
 from hinode.records.prepared import Prepared

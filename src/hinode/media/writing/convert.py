@@ -13,11 +13,11 @@ from PIL import Image
 
 from hinode.clip import Frames
 from hinode.errors import BadInput, EngineError
-from hinode.media import formats
-from hinode.media.container import DecodeError
-from hinode.media.decode import VideoFile
-from hinode.media.label import Label
+from hinode.media.reading.container import DecodeError
+from hinode.media.reading.decode import VideoFile
 from hinode.media.timeline import Timeline
+from hinode.media.writing import formats
+from hinode.media.writing.label import Label
 from hinode.output import replace_file
 from hinode.request import Size
 
@@ -44,7 +44,7 @@ def check(kind: str, size: Size, timeline: Timeline) -> None:
         BadInput: it is too large, or the format cannot hold it.
     """
     if kind == "gif":
-        from hinode.media.animation import check_gif_rate
+        from hinode.media.writing.animation import check_gif_rate
 
         check_gif_rate(timeline.fps)
     width, height = size

@@ -19,11 +19,12 @@ from PIL import Image
 
 from hinode.clip import Frames, Sound
 from hinode.errors import BadInput
-from hinode.media import pictures, video
-from hinode.media.container import DecodeError
-from hinode.media.decode import Picture, VideoFile, at_rate
+from hinode.media import pictures
+from hinode.media.reading.container import DecodeError
+from hinode.media.reading.decode import Picture, VideoFile, at_rate
 from hinode.media.resize import fit_frame, fit_image
 from hinode.media.sound import read_sound
+from hinode.media.writing import video
 from hinode.request import Reference, Size
 
 

@@ -14,10 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode import engines
-from hinode.jobs import ids
-from hinode.jobs.forecast import Forecast
 from hinode.jobs.job import Draft
-from hinode.jobs.live_workers import live
+from hinode.jobs.scheduling.forecast import Forecast
+from hinode.jobs.scheduling.live_workers import live
 from hinode.jobs.states import Priority
 from hinode.money import offers
 from hinode.money.books import costs, prices
@@ -27,6 +26,7 @@ from hinode.money.meters import usage
 from hinode.money.meters.usage import Power
 from hinode.money.pricing import Pricing
 from hinode.money.quotes import Alternative
+from hinode.records import ids
 from hinode.records.tables import projects
 from hinode.request import parse_size
 

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode import engines
-from hinode.jobs import billing, free_use, idempotency
+from hinode.jobs import billing
+from hinode.jobs.admission import free_use, idempotency
 from hinode.jobs.job import Draft, Idempotency, OverQuota, Submitted
 from hinode.jobs.library import rows as library_rows
 from hinode.jobs.library import storage

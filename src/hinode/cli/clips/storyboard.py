@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hinode.cli import options
-from hinode.cli.generate import MAX_LISTED_WORDS, describe_sound, watch_progress
+from hinode.cli.clips.generate import MAX_LISTED_WORDS, describe_sound, watch_progress
 from hinode.errors import BadInput, join_names, quote
 from hinode.settings import Settings
 
@@ -45,7 +45,7 @@ def storyboard(
     """Render a film from a file of shots. Only changed shots are rendered again."""
     from hinode import directing, engines
     from hinode.directing.films import parser, renderer, storyboard
-    from hinode.media import formats
+    from hinode.media.writing import formats
     from hinode.trust.provenance.marking import Marking
 
     if schema:

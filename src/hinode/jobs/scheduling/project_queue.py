@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.errors import quote
-from hinode.jobs import live_workers
 from hinode.jobs.job import Job, NotWaiting
 from hinode.jobs.rows import read_job
+from hinode.jobs.scheduling import live_workers
 from hinode.jobs.states import Status
 from hinode.jobs.tenants.tenant import lock_project
 from hinode.records import hints

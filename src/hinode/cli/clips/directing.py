@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from hinode.cli import options
+from hinode.cli.clips.controls import with_controls
+from hinode.cli.clips.generate import render
 from hinode.cli.command import ClipContext
-from hinode.cli.controls import with_controls
-from hinode.cli.generate import render
 from hinode.cli.options import ClipOptions
 from hinode.errors import BadInput
 from hinode.request import FIRST_FRAME, KEYFRAME, MediaFile, Request, Size

@@ -72,7 +72,7 @@ def serve(
 ) -> None:
     """Serve the HTTP API and generate the requested videos. It prints a link for signing in."""
     from hinode import logs, tracing
-    from hinode.api import serve
+    from hinode.api.serving import serve
 
     ray = executor is Executor.RAY
     if ray_address is not None and not ray:

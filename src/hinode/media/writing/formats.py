@@ -9,8 +9,8 @@ from pathlib import Path
 from hinode import output
 from hinode.clip import Frames, Sound
 from hinode.errors import BadInput, join_names, quote
-from hinode.media.label import Label
 from hinode.media.timeline import Timeline
+from hinode.media.writing.label import Label
 from hinode.request import Size
 
 FORMATS = ("mp4", "gif", "webp", "png")
@@ -52,11 +52,11 @@ def check(kind: str, path: Path, size: Size, fps: Fraction) -> None:
         OutputError: the disk is full.
     """
     if kind == "mp4":
-        from hinode.media.video import check_size
+        from hinode.media.writing.video import check_size
 
         check_size(size)
     elif kind == "gif":
-        from hinode.media.animation import check_gif_rate
+        from hinode.media.writing.animation import check_gif_rate
 
         check_gif_rate(fps)
     output.check_writable(path, folder=kind == "png")
@@ -90,14 +90,14 @@ def write(
     """
     # Imported here: each format needs only one of the libraries.
     if kind == "mp4":
-        from hinode.media.video import write_mp4
+        from hinode.media.writing.video import write_mp4
 
         write_mp4(path, frames, size, timeline, label, sound, seal)
     elif kind == "png":
-        from hinode.media.stills import write_pngs
+        from hinode.media.writing.stills import write_pngs
 
         write_pngs(path, frames, label, seal)
     else:
-        from hinode.media import animation
+        from hinode.media.writing import animation
 
         {"gif": animation.write_gif, "webp": animation.write_webp}[kind](path, frames, timeline, label, seal)

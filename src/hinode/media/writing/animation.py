@@ -14,9 +14,9 @@ from PIL import Image, ImageSequence
 from hinode.clip import Frames
 from hinode.errors import BadInput
 from hinode.media import pictures
-from hinode.media.formats import Seal
-from hinode.media.label import Label
 from hinode.media.timeline import Timeline
+from hinode.media.writing.formats import Seal
+from hinode.media.writing.label import Label
 from hinode.output import replace_file
 
 GIF_TICKS = 100

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from hinode import __version__
 from hinode.api.app import create_app
-from hinode.api.connections import raise_descriptor_limit
 from hinode.api.context import Context
-from hinode.api.server import BACKLOG, Server
+from hinode.api.serving.connections import raise_descriptor_limit
+from hinode.api.serving.server import BACKLOG, Server
 from hinode.engines.remote import upstreams
 from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs.audit.anchoring import advance

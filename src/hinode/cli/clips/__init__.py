@@ -1,0 +1,1 @@
+"""Commands that make a clip, and those that plan or quote it."""

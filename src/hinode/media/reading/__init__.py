@@ -1,0 +1,1 @@
+"""Files of pictures, videos and sound, opened and decoded."""
