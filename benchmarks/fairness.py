@@ -6,10 +6,10 @@ job to its end, less the time that it takes. Policies:
 
     fifo        first in, first out
     priority    previews first, then first in, first out
-    attained    `choose` of hinode.jobs.scheduling.schedule: classes, then the least attained compute; no job is
-                preempted
-    preemptive  with its `should_preempt`, as Hinode does it: after its time slice a job may be preempted at every
-                heartbeat, and saving and loading it costs its slot 0.5 s
+    attained    `choose` of hinode.jobs.scheduling.schedule: classes, then the least attained compute; no job
+                is preempted
+    preemptive  with its `should_preempt`, as Hinode does it: after its time slice a job may be preempted at
+                every heartbeat, and saving and loading it costs its slot 0.5 s
 """
 
 from __future__ import annotations
