@@ -83,7 +83,7 @@ def test_a_deletion_that_was_interrupted_goes_on(server: Server, monkeypatch: py
     class Killed(BaseException):
         pass
 
-    delete, calls = erasure._delete, []
+    delete, calls = erasure.delete_rows, []
 
     def die_half_way(*arguments: object) -> int:
         calls.append(arguments)
@@ -91,7 +91,7 @@ def test_a_deletion_that_was_interrupted_goes_on(server: Server, monkeypatch: py
             raise Killed
         return delete(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(erasure, "_delete", die_half_way)
+    monkeypatch.setattr(erasure, "delete_rows", die_half_way)
     arguments = (database, context.objects, context.consents, films.project_id, OPERATOR, context.clock)
     with pytest.raises(Killed):
         erasure.erase(*arguments)
