@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 from typer.testing import CliRunner
 
 import hinode
@@ -16,10 +18,12 @@ from hinode.jobs.tenants.tenant import ALL_SCOPES
 from hinode.jobs.worker import attempt
 from hinode.trust.provenance.exits import EXITS, INTERNAL, WRITERS, Holder
 from hinode.trust.provenance.marking import FRAMES
+from hinode.trust.screening import banks, pdq
 from hinode.trust.screening.equipment import Equipment
 from tests.api.conftest import Server
 from tests.api.guards import Rejecting
 from tests.manifests import read_manifest
+from tests.trust.screening.test_pdq import waves
 
 SECRET = "zyxwvutsecretprompt"
 SMALL = ("--size", "64x36", "--seconds", "1", "--engine", "testcard", "-q")
@@ -83,6 +87,23 @@ def block(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"/v1/review/{decision}/frames"
 
 
+def refuse(server: Server) -> str:
+    """The address of the frames of a picture that a bank has stopped."""
+    frame = waves(3, 36, 64)
+    home = server.context.settings.home
+    banks.add(home, "list", pdq.to_hex(pdq.hash_frame(frame)[0]), "gore")
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, "PNG")
+    server.client.post(
+        "/v1/videos",
+        data={"prompt": f"{SECRET} refused", "size": "64x36", "seconds": "1"},
+        files={"input_reference": ("a.png", file.getvalue(), "image/png")},
+    )
+    banks.remove(home, "list")
+    decision = server.client.get("/v1/review/own").json()["data"][0]["id"]
+    return f"/v1/review/{decision}/frames"
+
+
 def from_the_server(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Path]]:
     monkeypatch.setattr(attempt, "PREVIEW_SECONDS", 0.0)
     previews: list[bytes] = []
@@ -121,6 +142,7 @@ def from_the_server(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatc
         "frames of a blocked clip for reviewers": [
             save("frames.jpg", block(server, monkeypatch), as_operator)
         ],
+        "frames of a blocked reference for reviewers": [save("reference.jpg", refuse(server), as_operator)],
         "converted download": converted,
         "converted download of frames": [pictures / FRAMES],
         "single frame": [save("frame.png", f"{address}/frames/3")],
@@ -145,7 +167,8 @@ def test_every_way_out_is_marked_and_says_nothing_private(
             assert read.state == "Trusted", (way, path)
             assert read.actions[0] in ("c2pa.created", "c2pa.opened")
             generated = "algorithmicMedia" if way.name == "preview of a plan" else "trainedAlgorithmicMedia"
-            assert read.source_types == {generated}, (way, path)
+            recorded = way.name == "frames of a blocked reference for reviewers"
+            assert read.source_types == (set() if recorded else {generated}), (way, path)
             assert "cawg.training-mining" in read.labels
             if way.holder is Holder.SIDECAR:
                 listed = dict(line.split()[::-1] for line in path.read_text().splitlines())

@@ -38,8 +38,8 @@ from hinode.request import MediaFile, Request
 from hinode.rights.fingerprint import Fingerprint
 from hinode.trust.provenance import marks
 from hinode.trust.provenance.authority import Authority
-from hinode.trust.screening.footage import ClipBlocked
 from hinode.trust.screening.policy import Policy
+from hinode.trust.screening.samples import ClipBlocked
 from hinode.trust.screening.verdict import Verdict
 
 

@@ -17,7 +17,7 @@ from hinode.request import MediaFile
 from hinode.trust.audit import log
 from hinode.trust.audit.log import Filter
 from hinode.trust.screening import policy as policies
-from hinode.trust.screening.footage import ClipBlocked, Footage
+from hinode.trust.screening.samples import ClipBlocked, Sample
 from hinode.trust.screening.verdict import Action, Finding, ModerationBlocked, Stage, Verdict
 from tests.jobs.service import Clock, add_projects, draft
 
@@ -41,7 +41,7 @@ def test_a_blocked_clip_is_appealed_reviewed_and_tried_again(store: Store) -> No
     assert lease is not None
     assert not store.is_approved(lease)
     store.block(
-        lease, ClipBlocked(policies.builtin(), GORE, Footage(np.zeros((1, 4, 4, 3), np.uint8))), PICTURE
+        lease, ClipBlocked(policies.builtin(), GORE, Sample(np.zeros((1, 4, 4, 3), np.uint8))), PICTURE
     )
     failed = store.job("proj_1", job.id)
     assert failed is not None

@@ -61,6 +61,8 @@ MAX_MASK_PIXELS = 2**30
 """Pixels of all frames of a mask that moves: nine seconds of 1920x1080."""
 MAX_DECODES, MAX_PROBES = 2, 4
 """Images and videos that are decoded at once: each takes memory and a core."""
+MAX_SCREENINGS = 4
+"""Files that guards look at at once: the frames of each are in memory, and a guard may be slow."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class Inputs:
         self.fetches = ConcurrencyLimit(MAX_FETCHES, MAX_FETCHES_PER_PROJECT, what, remedy)
         self.decodes = threading.BoundedSemaphore(MAX_DECODES)
         self.probes = threading.BoundedSemaphore(MAX_PROBES)
+        self.screenings = threading.BoundedSemaphore(MAX_SCREENINGS)
 
     def resolve(
         self, body: CreateVideo, project_id: str, characters: Sequence[Character]
@@ -333,5 +336,5 @@ class Inputs:
             digest, count = self.objects.put(picture)
             return MediaFile(digest, JPEG, count)
 
-        with self.decodes:
+        with self.screenings:
             self.store.gate.check_file(project_id, file, field, evidence)

@@ -106,13 +106,13 @@ def try_banks(
     Nothing is recorded.
     """
     from hinode.trust.screening import banks as hashes
-    from hinode.trust.screening import footage, pdq
+    from hinode.trust.screening import pdq, samples
 
     entries = hashes.load(_settings().home)
     values: list[dict[str, Any]] = []
     for file in files:
-        frames = footage.frames_of_file(file)
-        row, quality = max(map(pdq.hash_frame, frames), key=lambda found: found[1])
+        frames = samples.frames_of_file(file)
+        row, quality = max(map(pdq.hash_frame, frames), key=lambda entry: entry[1])
         variants = hashes.hashes_of(frames)
         distances = {bank.name: pdq.distance(variants, bank.hashes) for bank in entries}
         matches = [bank.name for bank in entries if distances[bank.name] <= bank.distance]

@@ -23,12 +23,11 @@ from hinode.rights import consents
 from hinode.rights.people import person_of
 from hinode.trust.audit import log
 from hinode.trust.audit.chain import Event
-from hinode.trust.screening import footage as footages
-from hinode.trust.screening import requests
+from hinode.trust.screening import requests, samples
 from hinode.trust.screening.equipment import Equip, Equipment, equip
-from hinode.trust.screening.footage import ClipBlocked
 from hinode.trust.screening.guards import GuardError, Item, ask
 from hinode.trust.screening.policy import NEGATIVE, Policy, builtin
+from hinode.trust.screening.samples import ClipBlocked
 from hinode.trust.screening.screener import screen
 from hinode.trust.screening.verdict import Action, ModerationBlocked, Stage, Text, Verdict
 
@@ -136,14 +135,14 @@ class Gate:
         key = policy, equipment, file.digest
         if key in self._passed or not (equipment.at(Stage.REFERENCE) or equipment.speech):
             return
-        footage = footages.read(file.reference(field), equipment)
-        verdict, words = footages.look(policy, equipment, footage, Stage.REFERENCE, field)
+        sample = samples.read(file.reference(field), equipment)
+        verdict, words = samples.look(policy, equipment, sample, Stage.REFERENCE, field)
         if verdict.action is Action.ALLOW:
             self._pass(key)
             return
         digest = digest_of([Stage.REFERENCE, file.digest])
-        shown = [f"{field}: {file.media_type}", *filter(None, [words])]
-        self._refuse(policy, verdict, project_id, None, digest, shown, footage.frames, evidence)
+        lines = [f"{field}: {file.media_type}", *filter(None, [words])]
+        self._refuse(policy, verdict, project_id, None, digest, lines, sample.frames, evidence)
 
     def record(self, connection: Connection, drafts: Sequence[Draft], verdicts: Sequence[Verdict],
                job_ids: Sequence[str]) -> None:  # fmt: skip
@@ -176,7 +175,7 @@ class Gate:
         `end` ends the job with a message, which names the decision; the audit log is locked after that.
         """
         digest = _clip_digest(job)
-        shown = [*_fields(requests.texts_of(read_request(job.request))), *filter(None, [blocked.transcript])]
+        lines = [*_fields(requests.texts_of(read_request(job.request))), *filter(None, [blocked.transcript])]
         decision_id = decisions.insert(
             connection,
             blocked.verdict,
@@ -184,7 +183,7 @@ class Gate:
             project_id=job.project_id,
             key_id=job.key_id,
             digest=digest,
-            text=None if blocked.is_grave else "\n".join(dict.fromkeys(shown)),
+            text=None if blocked.is_grave else "\n".join(dict.fromkeys(lines)),
             job_ids=[job.id],
             pictures=pictures,
         )
@@ -224,11 +223,11 @@ class Gate:
         project_id: str,
         key_id: str | None,
         digest: str,
-        shown: Sequence[str],
+        lines: Sequence[str],
         frames: Frames | None = None,
         evidence: Callable[[Frames], MediaFile] | None = None,
     ) -> None:
-        """Record a decision and raise it, unless a reviewer has approved the same texts or file; `shown` and
+        """Record a decision and raise it, unless a reviewer has approved the same texts or file; `lines` and
         `frames` are what a reviewer reads and sees."""
         grave = requests.is_gravest(policy, verdict)
         pictures = None if grave or frames is None or evidence is None else evidence(frames)
@@ -247,7 +246,7 @@ class Gate:
                     project_id=project_id,
                     key_id=key_id,
                     digest=digest,
-                    text=None if grave else "\n".join(dict.fromkeys(shown)),
+                    text=None if grave else "\n".join(dict.fromkeys(lines)),
                     pictures=pictures,
                 )
                 self._log(connection, decision_id, verdict, project_id, key_id, digest)

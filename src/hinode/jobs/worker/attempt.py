@@ -38,7 +38,7 @@ from hinode.trust.provenance.keyring import AuthorityError
 from hinode.trust.provenance.marking import Marking
 from hinode.trust.provenance.signing import SigningError
 from hinode.trust.provenance.statement import Statement, state_preview
-from hinode.trust.screening import footage
+from hinode.trust.screening import samples
 from hinode.trust.screening.equipment import equip
 
 log = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ class Attempt:
             raise
         except (StoreError, AuthorityError) as error:
             return self._postpone(str(error))
-        except footage.ClipBlocked as error:
+        except samples.ClipBlocked as error:
             return self._block(error)
         except BadInput as error:
             return self._fail(error.code, str(error), final=True)
@@ -201,7 +201,7 @@ class Attempt:
             Outcome.FAILED, lambda: self.store.fail(self.lease, code, message, final=final), code
         )
 
-    def _block(self, blocked: footage.ClipBlocked) -> Outcome | None:
+    def _block(self, blocked: samples.ClipBlocked) -> Outcome | None:
         return self._end(
             Outcome.FAILED, lambda: self.store.block(self.lease, blocked, self._evidence), blocked.code
         )
@@ -420,8 +420,8 @@ class Attempt:
         """Ask the guards about a clip; raises ClipBlocked unless a reviewer has approved it."""
         policy = self._repeat(partial(self.store.policy, self.lease))
         try:
-            footage.check(policy, equip(policy, self.settings), clip)
-        except footage.ClipBlocked as blocked:
+            samples.check(policy, equip(policy, self.settings), clip)
+        except samples.ClipBlocked as blocked:
             if blocked.frames is None:  # in the gravest category
                 raise
             if self._repeat(lambda: self.store.is_approved(self.lease)):

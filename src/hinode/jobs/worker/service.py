@@ -17,8 +17,8 @@ from hinode.records.database import DatabaseError
 from hinode.request import MediaFile
 from hinode.rights.fingerprint import Fingerprint
 from hinode.trust.provenance.authority import Authority
-from hinode.trust.screening.footage import ClipBlocked
 from hinode.trust.screening.policy import Policy
+from hinode.trust.screening.samples import ClipBlocked
 
 
 class ServerAway(HinodeError):

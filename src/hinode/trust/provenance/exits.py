@@ -84,7 +84,7 @@ INTERNAL = frozenset(
         "media.masks",
         "media.pictures",  # what a person sent, brought to the size of the clip
         "media.reading.references",
-        "trust.screening.models",  # what a guard is asked about
+        "trust.screening.models",  # what a guard for pictures looks at
     }
 )
 """Modules that write pictures that never leave."""

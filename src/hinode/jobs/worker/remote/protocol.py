@@ -21,8 +21,8 @@ from hinode.money.predict import Run, Work
 from hinode.money.runs import Kind, Measured
 from hinode.parsing import Boolean, Input, Integer, Number, parse
 from hinode.request import MediaFile
-from hinode.trust.screening.footage import ClipBlocked, Footage
 from hinode.trust.screening.policy import Policy
+from hinode.trust.screening.samples import ClipBlocked, Sample
 from hinode.trust.screening.verdict import Action, Finding, Stage, Verdict
 
 VERSION = 3
@@ -193,7 +193,7 @@ class Block(Input):
             Finding(**dict(entry) | {"action": Action[entry.action.upper()]}) for entry in self.findings
         )
         verdict = Verdict(tuple(findings), self.policy)
-        return ClipBlocked(policy, verdict, Footage(None), self.transcript)
+        return ClipBlocked(policy, verdict, Sample(None), self.transcript)
 
 
 class SentFiles(Input):

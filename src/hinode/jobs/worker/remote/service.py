@@ -19,8 +19,8 @@ from hinode.request import MediaFile
 from hinode.rights.fingerprint import Fingerprint
 from hinode.trust.provenance.authority import Authority
 from hinode.trust.screening import policy as policies
-from hinode.trust.screening.footage import ClipBlocked
 from hinode.trust.screening.policy import Policy
+from hinode.trust.screening.samples import ClipBlocked
 
 log = logging.getLogger(__name__)
 

@@ -20,11 +20,11 @@ from hinode.errors import BadInput
 from hinode.media.writing import video
 from hinode.request import Reference
 from hinode.settings import Settings
-from hinode.trust.screening import banks, footage, pdq
+from hinode.trust.screening import banks, pdq, samples
 from hinode.trust.screening import policy as policies
 from hinode.trust.screening.equipment import Equipment, equip
-from hinode.trust.screening.footage import ClipBlocked
 from hinode.trust.screening.guards import GuardError, Judgement, Pictures
+from hinode.trust.screening.samples import ClipBlocked
 from hinode.trust.screening.speech import Command, is_audible
 from hinode.trust.screening.verdict import Action, Stage
 from tests.trust.screening.test_pdq import waves
@@ -64,18 +64,18 @@ def settings(tmp_path: Path) -> Settings:
 
 def test_a_guard_for_pictures_sees_a_frame_of_each_second() -> None:
     frames = np.zeros((48, 4, 4, 3), np.uint8)
-    footage.check(POLICY, Equipment(), clip(frames))
+    samples.check(POLICY, Equipment(), clip(frames))
     quiet, gore = Counting(), Counting(Judgement("gore", 0.9))
-    footage.check(POLICY, Equipment((Pictures(quiet),)), clip(frames))
+    samples.check(POLICY, Equipment((Pictures(quiet),)), clip(frames))
     assert quiet.count == 7  # six seconds
     with pytest.raises(ClipBlocked, match="checking outputs") as caught:
-        footage.check(POLICY, Equipment((Pictures(gore),)), clip(frames))
+        samples.check(POLICY, Equipment((Pictures(gore),)), clip(frames))
     finding = caught.value.verdict.first
     assert (finding.category, finding.score, finding.stage) == ("gore", 0.9, Stage.FRAMES)
     assert caught.value.frames is not None
     gravest = Equipment((Pictures(Counting(Judgement("sexual_minors"))),))
     with pytest.raises(ClipBlocked) as caught:
-        footage.check(POLICY, gravest, clip(frames))
+        samples.check(POLICY, gravest, clip(frames))
     assert caught.value.frames is None
 
 
@@ -87,27 +87,27 @@ def test_a_bank_stops_copies_in_clips_and_references(settings: Settings, tmp_pat
     assert (len(bank.hashes), poor, bank.distance) == (1, 1, 31)
     equipment = equip(POLICY, settings)
     other = np.stack([waves(seed, 180, 320) for seed in (2, 3)])
-    footage.check(POLICY, equipment, clip(other))
+    samples.check(POLICY, equipment, clip(other))
     with pytest.raises(ClipBlocked) as caught:
-        footage.check(POLICY, equipment, clip(np.concatenate([other, picture[None, :, ::-1]])))
+        samples.check(POLICY, equipment, clip(np.concatenate([other, picture[None, :, ::-1]])))
     assert caught.value.verdict.first.rule == "bank list"
     Image.fromarray(np.rot90(picture)).save(tmp_path / "copy.png")
     reference = Reference("first_frame", "0" * 64, "image/png", path=str(tmp_path / "copy.png"))
-    verdict, _ = footage.look(
-        POLICY, equipment, footage.read(reference, equipment), Stage.REFERENCE, "input_reference"
+    verdict, _ = samples.look(
+        POLICY, equipment, samples.read(reference, equipment), Stage.REFERENCE, "input_reference"
     )
     assert (verdict.categories, verdict.first.field) == (("intimate_imagery",), "input_reference")
     video.write_lossless(tmp_path / "copy.mp4", np.stack([waves(9, 180, 320)] * 9 + [picture] * 9), 8)
     reference = Reference("source", "0" * 64, "video/mp4", path=str(tmp_path / "copy.mp4"))
-    seen = footage.read(reference, equipment)
+    seen = samples.read(reference, equipment)
     assert seen.frames is not None
-    assert footage.look(POLICY, equipment, seen, Stage.REFERENCE)[0].action is Action.BLOCK
+    assert samples.look(POLICY, equipment, seen, Stage.REFERENCE)[0].action is Action.BLOCK
     # A plain frame matches nothing, not even a bank with its hash.
     plain = np.full((3, 36, 64, 3), 90, np.uint8)
     banks.add(settings.home, "plain", pdq.to_hex(pdq.hash_frame(plain[0])[0]), "gore")
-    footage.check(POLICY, equip(POLICY, settings), clip(plain))
+    samples.check(POLICY, equip(POLICY, settings), clip(plain))
     banks.remove(settings.home, "list")
-    footage.check(POLICY, equip(POLICY, settings), clip(picture[None]))
+    samples.check(POLICY, equip(POLICY, settings), clip(picture[None]))
 
 
 def test_a_bank_that_is_damaged_lets_nothing_pass(settings: Settings) -> None:
@@ -185,18 +185,18 @@ def test_what_is_said_is_screened_as_what_is_written(recogniser: Recogniser, tmp
     equipment = equip(policy)
     silent, loud = clip(np.zeros((8, 36, 64, 3), np.uint8)), clip(np.zeros((8, 36, 64, 3), np.uint8), tone())
     recogniser.text = "and now some graphic gore"
-    footage.check(policy, equipment, silent)
-    footage.check(policy, Equipment(), loud)  # nothing transcribes
+    samples.check(policy, equipment, silent)
+    samples.check(policy, Equipment(), loud)  # nothing transcribes
     with pytest.raises(ClipBlocked, match="transcript") as caught:
-        footage.check(policy, equipment, loud)
+        samples.check(policy, equipment, loud)
     assert caught.value.transcript == "and now some graphic gore"
     assert b"RIFF" in recogniser.body
     assert b"tiny" in recogniser.body
     recogniser.text = "good morning"
-    footage.check(policy, equipment, loud)
+    samples.check(policy, equipment, loud)
     recogniser.text = None
     with pytest.raises(ClipBlocked) as caught:
-        footage.check(policy, equipment, loud)
+        samples.check(policy, equipment, loud)
     assert caught.value.verdict.categories == ("guard_failure",)
 
 
@@ -204,9 +204,9 @@ def test_a_command_transcribes(settings: Settings) -> None:
     equipment = equip(POLICY, Settings(home=settings.home, speech_command=SAY.format("graphic gore")))
     loud = clip(np.zeros((8, 36, 64, 3), np.uint8), tone())
     with pytest.raises(ClipBlocked, match="transcript"):
-        footage.check(POLICY, equipment, loud)
-    footage.check(POLICY, Equipment(speech=Command(SAY.format("hello"))), loud)
+        samples.check(POLICY, equipment, loud)
+    samples.check(POLICY, Equipment(speech=Command(SAY.format("hello"))), loud)
     with pytest.raises(ClipBlocked) as caught:
-        footage.check(POLICY, Equipment(speech=Command("false")), loud)
+        samples.check(POLICY, Equipment(speech=Command("false")), loud)
     assert caught.value.verdict.categories == ("guard_failure",)
     assert not is_audible(tone(strength=0.0))

@@ -36,7 +36,7 @@ MAX_REFERENCE_FRAMES, MAX_REFERENCE_SIDE = 60, 1280
 
 
 @dataclass(frozen=True)
-class Footage:
+class Sample:
     """What guards see and hear of a reference or a clip.
 
     Attributes:
@@ -58,14 +58,14 @@ class ClipBlocked(ModerationBlocked):
         transcript: what was heard in it.
     """
 
-    def __init__(self, policy: Policy, verdict: Verdict, footage: Footage, transcript: str = "") -> None:
+    def __init__(self, policy: Policy, verdict: Verdict, sample: Sample, transcript: str = "") -> None:
         super().__init__(verdict, titles(policy, verdict), output=True)
         self.is_grave = is_gravest(policy, verdict)
-        self.frames = None if self.is_grave else footage.frames
+        self.frames = None if self.is_grave else sample.frames
         self.transcript = "" if self.is_grave else transcript
 
 
-def sample(frames: Frames, fps: float) -> Frames:
+def sample_frames(frames: Frames, fps: float) -> Frames:
     """At least one frame of each second, and three of a short clip, the first and the last among them."""
     count = max(MIN_FRAMES, int(np.ceil(len(frames) / fps * FRAMES_PER_SECOND)) + 1)
     chosen: Frames = frames[
@@ -74,7 +74,7 @@ def sample(frames: Frames, fps: float) -> Frames:
     return chosen
 
 
-def read(reference: Reference, equipment: Equipment) -> Footage:
+def read(reference: Reference, equipment: Equipment) -> Sample:
     """As much of a reference, whose path is set, as some equipment needs: a frame of each second, or of a
     longer video `MAX_REFERENCE_FRAMES`, and its sound.
 
@@ -90,7 +90,7 @@ def read(reference: Reference, equipment: Equipment) -> Footage:
         except UnusableSound as error:  # which cannot be screened
             message = "the sound of the video cannot be decoded"
             raise BadInput(message, "give the video without its sound", field=reference.role) from error
-    return Footage(frames, sound)
+    return Sample(frames, sound)
 
 
 def frames_of_file(path: Path) -> Frames:
@@ -122,21 +122,21 @@ def _frames(reference: Reference, seconds: Fraction) -> Frames:
 
 
 def look(
-    policy: Policy, equipment: Equipment, footage: Footage, stage: Stage, field: str = "prompt"
+    policy: Policy, equipment: Equipment, sample: Sample, stage: Stage, field: str = "prompt"
 ) -> tuple[Verdict, str]:
     """What the guards say about frames, and the rules and guards about the words that are heard; and those
     words.
 
     Args:
         stage: the gate of the frames; that of the words is `Stage.TRANSCRIPT`.
-        field: part of the request that the footage is.
+        field: part of the request that the sample is.
     """
-    verdict = ask(equipment.guards, Item(stage, frames=footage.frames, field=field), policy)
-    sound, transcriber = footage.sound, equipment.speech
+    verdict = ask(equipment.guards, Item(stage, frames=sample.frames, field=field), policy)
+    sound, transcriber = sample.sound, equipment.speech
     if transcriber is None or sound is None or not speech.is_audible(sound):
         return verdict, ""
-    said, words = _listen(policy, equipment, transcriber, sound, field)
-    return verdict.joined([said]), words
+    speech_verdict, words = _listen(policy, equipment, transcriber, sound, field)
+    return verdict.joined([speech_verdict]), words
 
 
 def _listen(
@@ -161,10 +161,9 @@ def check(policy: Policy, equipment: Equipment, clip: Clip) -> None:
     Raises:
         ClipBlocked: something is against it, or a guard fails.
     """
-    seen = equipment.at(Stage.FRAMES)
-    if not seen and (equipment.speech is None or clip.sound is None):
+    if not equipment.at(Stage.FRAMES) and (equipment.speech is None or clip.sound is None):
         return
-    footage = Footage(sample(clip.frames, clip.fps), clip.sound)
-    verdict, words = look(policy, equipment, footage, Stage.FRAMES)
+    sample = Sample(sample_frames(clip.frames, clip.fps), clip.sound)
+    verdict, words = look(policy, equipment, sample, Stage.FRAMES)
     if verdict.action is not Action.ALLOW:
-        raise ClipBlocked(policy, verdict, footage, words)
+        raise ClipBlocked(policy, verdict, sample, words)
