@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -53,7 +54,7 @@ class BudgetEditor:
             api_keys.c.project_id == project_id, api_keys.c.revoked_at.is_(None)
         )
         people = sa.select(users.c.id).where(users.c.project_id == project_id, users.c.deleted_at.is_(None))
-        subjects = {
+        subjects: dict[Scope, Sequence[str] | sa.Select[Any]] = {
             Scope.PROJECT: [project_id],
             Scope.ORGANISATION: owner,
             Scope.KEY: keys,
