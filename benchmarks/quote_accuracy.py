@@ -90,13 +90,13 @@ def measure(clips: int, training: int, seed: int, minutes: float) -> list[Trial]
                 if operation == "remix":
                     del body["video"]
                 video = _post(server, key, path, body)["id"]
-                made = server.finished_video(key, video, WAIT_SECONDS)
-                if made["status"] != "completed":
+                finished = server.finished_video(key, video, WAIT_SECONDS)
+                if finished["status"] != "completed":
                     raise RuntimeError(f"the clip {video} of the operation {operation} was not made")
                 if operation == "generate" and body["seconds"] <= 2:
                     source = video
                 work, seconds = _last_run(database)
-                stages = made["usage"]["stages"]
+                stages = finished["usage"]["stages"]
                 run = Run(work, {name: stage["cpu_seconds"] or 0.0 for name, stage in stages.items()})
                 if number >= training:
                     trials.append(Trial(operation, quote["p50"], quote["p90"], seconds))
