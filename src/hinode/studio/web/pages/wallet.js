@@ -67,7 +67,7 @@ function Code({ onRedeemed }) {
   return html`<${Section} heading="h2" title=${t("wallet.code")} about=${t("wallet.code.about")}>
     <form class="row field-row" onSubmit=${form.submit}>
       <${Field} label=${t("wallet.code")} error=${form.errors.code}>${(/** @type {any} */ properties) => html`<input type="text" required maxlength="40" autocomplete="off" autocapitalize="characters" spellcheck=${false} ...${properties} ...${form.text("code")} />`}<//>
-      <button class="button" type="submit" disabled=${form.busy || !form.values.code.trim()}>${t("wallet.code.redeem")}</button>
+      <${Button} type="submit" disabled=${form.busy || !form.values.code.trim()}>${t("wallet.code.redeem")}<//>
     </form><${FormError} errors=${form.errors} /><//>`;
 }
 
