@@ -3,7 +3,9 @@
 Every clip is quoted by the API of a real server before it is made, so each is held out from what its quote
 rests on; then its run counts for the quotes after it. The first clips are for learning and are not judged.
 Sizes, durations, steps and operations are drawn by chance, with a seed. The load of the machine is printed
-beside the figures: a machine that is busy with something else makes seconds that nobody can foretell.
+beside the figures: a machine that is busy with something else makes seconds that nobody can foretell. So the
+same predictor is also tried, clip by clip, on the processor seconds of the runs, which other processes hardly
+change: that row says how good its form is.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from typing import Any
 from sqlalchemy import select
 
 from benchmarks.serving import ServerHarness
+from hinode.engines.protocol import Cost
+from hinode.money.predict import Run, Work, fit
 from hinode.records.database import Database
 from hinode.records.tables import runs
 
@@ -35,6 +39,7 @@ OPERATIONS = ("generate", "generate", "generate", "remix", "edit", "extend")
 PROMPTS = ("a red kite over the hills at noon", "a white owl flies left over the forest at night")
 BAR_ERROR, BAR_COVER, BAR_SPREAD = 0.15, 0.85, 1.5
 WAIT_SECONDS = 900.0
+PROCESSOR = "processor seconds"
 ROUTES = {"generate": "videos", "edit": "videos/edits", "extend": "videos/extensions"}
 
 
@@ -68,7 +73,7 @@ def measure(clips: int, training: int, seed: int, minutes: float) -> list[Trial]
     minutes have passed before."""
     end = time.monotonic() + 60 * minutes
     dice = random.Random(seed)
-    trials = []
+    trials, history = [], []
     with tempfile.TemporaryDirectory(prefix="hinode-") as folder:
         home = Path(folder)
         with ServerHarness(home, environment={"HINODE_MODELS": ""}) as server:
@@ -85,12 +90,19 @@ def measure(clips: int, training: int, seed: int, minutes: float) -> list[Trial]
                 if operation == "remix":
                     del body["video"]
                 video = _post(server, key, path, body)["id"]
-                if server.finished_video(key, video, WAIT_SECONDS)["status"] != "completed":
+                finished = server.finished_video(key, video, WAIT_SECONDS)
+                if finished["status"] != "completed":
                     raise RuntimeError(f"the clip {video} of the operation {operation} was not made")
                 if operation == "generate" and body["seconds"] <= 2:
                     source = video
+                work, seconds = _last_run(database)
+                stages = finished["usage"]["stages"]
+                run = Run(work, {name: stage["cpu_seconds"] or 0.0 for name, stage in stages.items()})
                 if number >= training:
-                    trials.append(Trial(operation, quote["p50"], quote["p90"], _last_seconds(database)))
+                    trials.append(Trial(operation, quote["p50"], quote["p90"], seconds))
+                    eta = fit(history, (), {}).predict(work).eta
+                    trials.append(Trial(PROCESSOR, eta.p50, eta.p90, run.seconds))
+                history.append(run)
             database.close()
     return trials
 
@@ -115,11 +127,12 @@ def _post(server: ServerHarness, key: str, path: str, body: dict[str, Any]) -> d
     return dict(json.loads(content))
 
 
-def _last_seconds(database: Database) -> float:
-    """Seconds of all stages of the last run."""
-    query = select(runs.c.stage_seconds).order_by(runs.c.id.desc()).limit(1)
+def _last_run(database: Database) -> tuple[Work, float]:
+    """The work of the last run, and the seconds of all of its stages."""
     with database.read() as connection:
-        return float(sum(connection.execute(query).scalar_one().values()))
+        row = connection.execute(select(runs).order_by(runs.c.id.desc()).limit(1)).one()
+    cost = Cost(row.tokens, row.steps, row.passes, row.pixels)
+    return Work(cost, row.file_pixels), float(sum(row.stage_seconds.values()))
 
 
 def main(words: list[str]) -> None:
@@ -140,7 +153,8 @@ def main(words: list[str]) -> None:
     groups = defaultdict(list)
     for trial in trials:
         groups[trial.operation].append(trial)
-    rows = {"all": summary(trials), **{name: summary(group) for name, group in sorted(groups.items())}}
+    quoted = [trial for trial in trials if trial.operation != PROCESSOR]
+    rows = {"all": summary(quoted), **{name: summary(group) for name, group in sorted(groups.items())}}
     load = f"{before:.1f} at the start, {os.getloadavg()[0]:.1f} at the end, {os.cpu_count()} processors"
     if options.json:
         print(json.dumps({**rows, "load": load}))
@@ -148,7 +162,7 @@ def main(words: list[str]) -> None:
     print(f"{options.training} clips for learning; load of the machine {load}")
     for name, row in rows.items():
         print(
-            f"  {name:<10}{row['clips']:>4} clips: median error {row['error']:6.1%}, p90 covers "
+            f"  {name:<18}{row['clips']:>4} clips: median error {row['error']:6.1%}, p90 covers "
             f"{row['cover']:6.1%}, median p90/p50 {row['spread']:.2f}"
         )
     print(f"bar: error {BAR_ERROR:.0%} at most, p90 covers {BAR_COVER:.0%} at least, p90/p50 {BAR_SPREAD}")

@@ -8,7 +8,7 @@ it, by one statement that checks all of them; at its end what it did not cost is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -144,12 +144,18 @@ def every(connection: Connection, now: float) -> list[Budget]:
     return [_with_amount(connection, row, now) for row in rows]
 
 
-def of_subjects(connection: Connection, subjects: Mapping[Scope, str], now: float) -> list[Budget]:
-    """The budgets of these owners and things, with what is charged to their present windows."""
+def of_subjects(
+    connection: Connection, subjects: Mapping[Scope, Sequence[str] | sa.Select[Any]], now: float
+) -> list[Budget]:
+    """The budgets of these owners and things, with what is charged to their present windows.
+
+    Args:
+        subjects: names of some, or a query for them, by scope.
+    """
     mine = sa.or_(
         *(
-            sa.and_(budgets.c.scope == scope.value, budgets.c.subject == name)
-            for scope, name in subjects.items()
+            sa.and_(budgets.c.scope == scope.value, budgets.c.subject.in_(names))
+            for scope, names in subjects.items()
         )
     )
     query = sa.select(budgets).where(mine).order_by(budgets.c.scope, budgets.c.period)

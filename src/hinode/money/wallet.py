@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from hinode.errors import BadInput
-from hinode.money import budgets, promotions, sales
-from hinode.money.budgets import Budget, Scope
+from hinode.money import promotions, sales
 from hinode.money.invoices import statement
 from hinode.money.invoices.document import Document
 from hinode.money.invoices.period import Period, month, month_of
@@ -20,7 +17,6 @@ from hinode.money.payments.payments import Payment, Payments
 from hinode.money.payments.provider import Provider
 from hinode.money.sales import Sales, SalesError
 from hinode.records.database import Database
-from hinode.records.tables import projects
 
 
 class Wallet:
@@ -48,16 +44,6 @@ class Wallet:
             return sales.read(self._home)
         except BadInput as error:
             raise SalesError(error.message, error.remedy) from error
-
-    def budgets(self, project_id: str) -> list[Budget]:
-        """The budgets of a project and its organisation, with what is charged to their present windows."""
-        with self._database.read() as connection:
-            owner = sa.select(projects.c.organisation_id).where(projects.c.id == project_id)
-            subjects = {
-                Scope.PROJECT: project_id,
-                Scope.ORGANISATION: connection.scalar(owner) or "",
-            }
-            return budgets.of_subjects(connection, subjects, self._clock())
 
     def redeem(self, project_id: str, code: str) -> Account:
         """Give a project the credit of a promo code, and return its lot; raises InvalidCode."""

@@ -182,6 +182,11 @@ def test_budgets_of_every_scope_are_set_and_removed(server: Server, check_error:
     assert set(budgets) == {"project", "key", "model", "installation"}
     assert budgets["key"]["subject"] == server.key_id
     assert (budgets["key"]["name"], budgets["key"]["hard"]) == ("operator", 10_000_000)
+    mine = server.client.get("/v1/credits").json()["budgets"]  # what concerns the project itself
+    assert [(entry["scope"], entry["name"]) for entry in mine] == [
+        ("key", "operator"),
+        ("project", server.context.tenants.project(None).name),
+    ]
     for field, wrong in (
         ("subject", {"scope": "key", "subject": "nobody", "hard": "1"}),
         ("subject", {"scope": "model", "subject": "nothing", "hard": "1"}),

@@ -14,9 +14,9 @@ from hinode.money.books.costs import CostBook
 from hinode.money.books.entries import MissingPrice
 from hinode.money.books.prices import PriceBook
 from hinode.money.economics import records
-from hinode.money.economics.gaps import gaps
 from hinode.money.economics.records import Books as Records
 from hinode.money.economics.report import report
+from hinode.money.economics.server import gaps
 from hinode.output import replace_file
 from hinode.records.database import Database
 from hinode.trust.audit import log

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -44,17 +45,23 @@ class BudgetEditor:
     def every(self) -> list[Entry]:
         """All budgets, with what is charged to their present windows, by scope and subject."""
         with self._database.read() as connection:
-            entries = budgets.every(connection, self._clock())
-            names = {
-                (scope, row.id): row.name
-                for scope, (table, name, _) in _TABLES.items()
-                for row in connection.execute(
-                    sa.select(table.c.id, name.label("name")).where(
-                        table.c.id.in_([entry.subject for entry in entries if entry.scope is scope])
-                    )
-                )
-            }
-        return [Entry(entry, names.get((entry.scope, entry.subject), entry.subject)) for entry in entries]
+            return _named(connection, budgets.every(connection, self._clock()))
+
+    def of_project(self, project_id: str) -> list[Entry]:
+        """The budgets of a project, its organisation, its keys and its people."""
+        owner = sa.select(projects.c.organisation_id).where(projects.c.id == project_id)
+        keys = sa.select(api_keys.c.id).where(
+            api_keys.c.project_id == project_id, api_keys.c.revoked_at.is_(None)
+        )
+        people = sa.select(users.c.id).where(users.c.project_id == project_id, users.c.deleted_at.is_(None))
+        subjects: dict[Scope, Sequence[str] | sa.Select[Any]] = {
+            Scope.PROJECT: [project_id],
+            Scope.ORGANISATION: owner,
+            Scope.KEY: keys,
+            Scope.USER: people,
+        }
+        with self._database.read() as connection:
+            return _named(connection, budgets.of_subjects(connection, subjects, self._clock()))
 
     def put(self, scope: Scope, subject: str, period: Period, *, soft: int | None, hard: int | None) -> None:
         """Set a budget, in the place of the one of the same scope, subject and period.
@@ -76,6 +83,19 @@ class BudgetEditor:
         """Remove a budget; what it limited is free of it at once. Raises BadInput if there is none."""
         with self._database.write() as connection:
             budgets.remove(connection, budget_id)
+
+
+def _named(connection: Connection, entries: Sequence[Budget]) -> list[Entry]:
+    names = {
+        (scope, row.id): row.name
+        for scope, (table, name, _) in _TABLES.items()
+        for row in connection.execute(
+            sa.select(table.c.id, name.label("name")).where(
+                table.c.id.in_([entry.subject for entry in entries if entry.scope is scope])
+            )
+        )
+    }
+    return [Entry(entry, names.get((entry.scope, entry.subject), entry.subject)) for entry in entries]
 
 
 def _find(connection: Connection, scope: Scope, text: str) -> str:

@@ -13,11 +13,10 @@ from hinode.errors import BadInput
 from hinode.money import budgets
 from hinode.money.books import costs, prices
 from hinode.money.books.costs import CostBook
-from hinode.money.books.entries import Stale
+from hinode.money.books.entries import MissingPrice, Stale
 from hinode.money.books.prices import PriceBook
 from hinode.money.budgets import Budget, Period, Scope
 from hinode.money.economics import records, revenue
-from hinode.money.economics.gaps import gaps
 from hinode.money.economics.records import Books
 from hinode.money.economics.report import HOUR, Report, report
 from hinode.money.free_use import FreeUse, load
@@ -192,3 +191,26 @@ def measure(books: Books, book: CostBook) -> Measured:
     if most is not None and len(classes[most]) > 1 and means[most]:
         variation = statistics.variance(classes[most]) / means[most] ** 2
     return Measured(len(books.clips) * HOUR / (books.until - books.since), variation, means)
+
+
+def gaps(books: Books, costs: CostBook) -> list[str]:
+    """What has no price in the cost book, such as "an hour of the host gpu-7", each of it once."""
+    hosts = {(attempt.host, _day(attempt.started_at)) for clip in books.clips for attempt in clip.attempts}
+    hosts |= {(time.host, _day(books.until)) for time in books.workers}
+    providers = {(clip.provider, _day(clip.created_at)) for clip in books.clips if clip.delivered}
+    providers |= {
+        (name, _day(clip.created_at)) for clip in books.clips for name, usd in clip.losses if usd is None
+    }
+    names: dict[str, None] = {}
+    for find, keys in ((costs.host, hosts), (costs.provider, providers)):
+        for name, day in sorted(keys):
+            if name:
+                try:
+                    find(name, day)
+                except MissingPrice as error:
+                    names[error.name] = None
+    return list(names)
+
+
+def _day(at: float) -> date:
+    return datetime.fromtimestamp(at, UTC).date()

@@ -47,11 +47,12 @@ class Lot(wire.Answer):
 
 
 class BudgetObject(wire.Answer):
-    """A budget of the project or its organisation. Amounts are in micro-units."""
+    """A budget of the project, its organisation, its keys or its people. Amounts are in micro-units."""
 
     id: str
     object: Literal["budget"] = "budget"
-    scope: Literal["project", "organisation"]
+    scope: Literal["project", "organisation", "key", "user"]
+    name: str = Field(description="Of whom or what it is for.")
     period: Literal["day", "month", "total"]
     amount: int = Field(description="What is charged to its present period.")
     soft: int | None = Field(description="Beyond it a webhook is sent.")
@@ -146,7 +147,8 @@ BuyBody = Annotated[BuyPack, small_body(BuyPack)]
 def get_credits(context: AppContext, project_id: ProjectId) -> Response:
     """The credit and the budgets of the project. Credit that has expired is not in it."""
     credit = context.credit.of(project_id)
-    budgets = [BudgetObject.of(budget) for budget in context.wallet.budgets(project_id)]
+    entries = context.budgets.of_project(project_id)
+    budgets = [BudgetObject.of(entry.budget, name=entry.name) for entry in entries]
     return Credits.of(credit, data=[Lot.of(lot) for lot in credit.lots], budgets=budgets).response()
 
 

@@ -13,7 +13,7 @@ import { day, Statement } from "./wallet/statement.js";
 
 /**
  * @typedef {{ id: string, currency: string, available: number, pending: number, created_at: number, expires_at: number | null }} Lot
- * @typedef {{ id: string, scope: string, period: string, amount: number, soft: number | null, hard: number | null }} Budget
+ * @typedef {{ id: string, scope: string, name: string, period: string, amount: number, soft: number | null, hard: number | null }} Budget
  * @typedef {{ billing: boolean, currency: string, available: number, pending: number, data: Lot[], budgets: Budget[] }} Credit
  * @typedef {{ id: string, name: string, currency: string, price: number, credit: number, days: number | null }} Pack
  */
@@ -67,7 +67,7 @@ function Code({ onRedeemed }) {
   return html`<${Section} heading="h2" title=${t("wallet.code")} about=${t("wallet.code.about")}>
     <form class="row field-row" onSubmit=${form.submit}>
       <${Field} label=${t("wallet.code")} error=${form.errors.code}>${(/** @type {any} */ properties) => html`<input type="text" required maxlength="40" autocomplete="off" autocapitalize="characters" spellcheck=${false} ...${properties} ...${form.text("code")} />`}<//>
-      <button class="button" type="submit" disabled=${form.busy || !form.values.code.trim()}>${t("wallet.code.redeem")}</button>
+      <${Button} type="submit" disabled=${form.busy || !form.values.code.trim()}>${t("wallet.code.redeem")}<//>
     </form><${FormError} errors=${form.errors} /><//>`;
 }
 
@@ -76,7 +76,7 @@ function Budgets({ credit }) {
   const text = (/** @type {Budget} */ budget) => budget.hard === null ? money(budget.amount, credit.currency) : t("wallet.budget.of", { amount: money(budget.amount, credit.currency), limit: money(budget.hard, credit.currency) });
   return html`<${Section} heading="h2" title=${t("wallet.budgets")} about=${t("wallet.budgets.about")}>
     ${credit.budgets.length === 0 && html`<p class="nothing">${t("wallet.budgets.none")}</p>`}
-    <ul class="stack">${credit.budgets.map((budget) => html`<li class="budget" key=${budget.id}><div class="row between wrap"><span>${t(`wallet.budget.${budget.scope}`)}, ${t(`wallet.budget.${budget.period}`)}</span><b>${text(budget)}</b></div>
+    <ul class="stack">${credit.budgets.map((budget) => html`<li class="budget" key=${budget.id}><div class="row between wrap"><span>${t(`wallet.budget.${budget.scope}`, { name: budget.name })}, ${t(`wallet.budget.${budget.period}`)}</span><b>${text(budget)}</b></div>
       ${budget.hard !== null && html`<div class="usage-bar" aria-hidden="true"><i class="part-0" style=${{ width: `${Math.min(100, (budget.amount / Math.max(1, budget.hard)) * 100)}%` }}></i></div>`}
       ${budget.soft !== null && html`<small>${t("wallet.budget.soft", { limit: money(budget.soft, credit.currency) })}</small>`}</li>`)}</ul>
   <//>`;

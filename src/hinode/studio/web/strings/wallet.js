@@ -28,6 +28,8 @@ export default {
   "wallet.budgets.none": "There is no budget.",
   "wallet.budget.project": "Project",
   "wallet.budget.organisation": "Organisation",
+  "wallet.budget.key": "Key {name}",
+  "wallet.budget.user": "{name}",
   "wallet.budget.day": "today",
   "wallet.budget.month": "this month",
   "wallet.budget.total": "in all",

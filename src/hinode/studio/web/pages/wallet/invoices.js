@@ -5,7 +5,7 @@ import { notify } from "../../core/notices.js";
 import { isOwner } from "../../core/session.js";
 import { t } from "../../core/strings.js";
 import { html } from "../../core/ui.js";
-import { Field } from "../../widgets/controls.js";
+import { Button, Field } from "../../widgets/controls.js";
 import { FormError, Section, allOf, useForm, useRemote } from "../settings/form.js";
 import { Files, day } from "./statement.js";
 
@@ -40,6 +40,6 @@ function Address({ recipient, onSaved }) {
       <${Field} label=${t("wallet.recipient.address")} hint=${t("wallet.recipient.address.hint")} error=${form.errors.address}>${(/** @type {any} */ field) => html`<textarea rows="4" required maxlength="1000" dir="auto" readonly=${locked} ...${field} ...${form.text("address")}></textarea>`}<//>
       <${Field} label=${t("wallet.recipient.tax")} hint=${t("wallet.recipient.tax.hint")} error=${form.errors.tax_id}>${(/** @type {any} */ field) => html`<input type="text" maxlength="64" readonly=${locked} ...${field} ...${form.text("tax_id")} />`}<//>
       <${FormError} errors=${form.errors} />
-      ${!locked && html`<div><button class="button" type="submit" disabled=${form.busy}>${t("action.save")}</button></div>`}
+      ${!locked && html`<div><${Button} type="submit" disabled=${form.busy}>${t("action.save")}<//></div>`}
     </form><//>`;
 }
