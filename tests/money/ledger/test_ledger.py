@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from fractions import Fraction
 
 import pytest
@@ -253,3 +254,24 @@ def test_amounts_are_rounded_once_to_the_even_one() -> None:
         "0.000001 USD",
         "-0.07 USD",
     ]
+
+
+def test_a_capture_costs_the_same_however_many_there_were(postgres_url: str) -> None:
+    with closing(Database(postgres_url)) as database, database.write() as connection:
+        credit.add_credit(connection, "pay", "proj_1", DOLLAR, "USD", Kind.PAYMENTS, 1.0)
+
+        def rows_read(first: int, count: int) -> int:
+            query = (
+                "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables "
+                "WHERE relname = 'ledger_transfers'"
+            )
+            before = connection.exec_driver_sql(query).scalar_one()
+            for number in range(first, first + count):
+                holds.place(connection, f"video_{number}", "proj_1", 2, "USD", 2.0)
+                holds.capture(connection, f"video_{number}", 1, 3.0)
+            return int(connection.exec_driver_sql(query).scalar_one() - before)
+
+        rows_read(0, 20)  # the plans stay from now on
+        few = rows_read(20, 20)
+        rows_read(40, 200)
+        assert few == rows_read(240, 20) < 20 * 20

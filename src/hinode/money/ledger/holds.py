@@ -32,7 +32,8 @@ _OPEN_LOTS = """
 _ORDER = "ORDER BY priority, expires_at IS NULL, expires_at, id"
 _LOTS = Prepared(_OPEN_LOTS)
 # One statement, because a transaction of several waits for each of them while others wait for its locks. It
-# inserts nothing if the hold is there, credit is lacking, or no account takes the money.
+# inserts nothing if the hold is there, credit is lacking, or no account takes the money. PostgreSQL has it as
+# a function, whose plans it keeps.
 _PLACE = Prepared(
     f"""
     WITH lots AS MATERIALIZED ({_OPEN_LOTS}), legs AS (
@@ -53,7 +54,9 @@ _PLACE = Prepared(
         AND NOT EXISTS (SELECT 1 FROM ledger_transfers WHERE chain = :hold_id)
         AND EXISTS (SELECT 1 FROM ledger_accounts WHERE id = :revenue)
     ORDER BY number RETURNING amount
-    """
+    """,
+    postgresql="SELECT * FROM ledger_place"
+    "(:hold_id, :project_id, :amount, :currency, :now, :job_id, :revenue)",
 )
 _RESOLVE = Prepared(
     """
@@ -73,7 +76,8 @@ _RESOLVE = Prepared(
         WHERE hold.chain = :hold_id
     )
     ORDER BY id RETURNING amount
-    """
+    """,
+    postgresql="SELECT * FROM ledger_resolve(:hold_id, :price, :release, :now)",
 )
 
 
