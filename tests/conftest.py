@@ -26,6 +26,7 @@ import typer.testing
 from benchmarks.postgres import PostgreSQL
 from benchmarks.stores import KEYS, Moto
 from hinode.clip import Clip, Frames, Provenance
+from hinode.media.reading import probe
 from hinode.records.database import Database
 from hinode.records.tables import metadata, schema_revisions
 from hinode.settings import Settings
@@ -68,6 +69,14 @@ def _prepare_the_command_once() -> Iterator[None]:
     """Typer takes a tenth of a second to prepare the commands, whenever a test runs one of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(typer.testing, "_get_command", cache(typer.main.get_command))
+        yield
+
+
+@pytest.fixture(scope="module")
+def probe_in_this_process() -> Iterator[None]:
+    """A process for each probe costs half a second; tests/media and test_escapes start some."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probe, "_look_apart", probe.look)
         yield
 
 

@@ -22,7 +22,6 @@ from starlette.testclient import TestClient
 from hinode.api.app import create_app
 from hinode.api.context import Context
 from hinode.jobs.worker.worker import Worker
-from hinode.media.reading import probe
 from hinode.records.database import Database
 from hinode.settings import Settings
 from hinode.trust.verification.detection import Detection, Verdict
@@ -135,11 +134,8 @@ def module_clock() -> Clock:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _probe_in_this_process() -> Iterator[None]:
-    """A process for each probe costs half a second; tests/media and test_escapes start some."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(probe, "_look_apart", probe.look)
-        yield
+def _probe_in_this_process(probe_in_this_process: None) -> None:
+    """Each test of the API probes in this process."""
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,8 @@ from tests.videos import read_video
 
 from .conftest import Run
 
+pytestmark = pytest.mark.usefixtures("probe_in_this_process")
+
 PROMPT = "a red balloon rising over the sea at noon"
 TOY = ("--model", "toy", "--seed", "5", "--fps", "8")
 

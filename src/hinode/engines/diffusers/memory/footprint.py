@@ -41,7 +41,7 @@ class Footprint:
         return int(area * (self.constant + self.per_frame * latent_frames))
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def of_config(kind: Any, config: str, dtype: torch.dtype, channels: int, compression: int) -> Footprint:
     """The footprint of the decoder that a config describes; cached, because every clip has a plan.
 
