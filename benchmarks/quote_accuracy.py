@@ -28,7 +28,7 @@ from sqlalchemy import select
 
 from benchmarks.serving import ServerHarness
 from hinode.engines.protocol import Cost
-from hinode.money.predict import Run, Work, fit
+from hinode.money.predict import MIN_RUNS, Run, Work, fit
 from hinode.records.database import Database
 from hinode.records.tables import runs
 
@@ -146,6 +146,8 @@ def main(words: list[str]) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the requests (default 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(words)
+    if options.training < MIN_RUNS:
+        parser.error(f"give --training {MIN_RUNS} or more: with fewer runs nothing is fitted")
     before = os.getloadavg()[0]
     trials = measure(options.clips, options.training, options.seed, options.minutes)
     if not trials:
