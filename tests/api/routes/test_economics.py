@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hinode.jobs.audit.log import Filter
 from starlette.testclient import TestClient
 
 from hinode.api.context import Context
-from hinode.jobs.audit import log
 from hinode.jobs.tenants.tenant import ALL_SCOPES
 from hinode.money.ledger import credit
 from hinode.money.ledger.accounts import Kind
+from hinode.trust.audit import log
+from hinode.trust.audit.log import Filter
 from tests.api.conftest import CheckError, Server
 from tests.api.routes.test_credits import PRICES
 
