@@ -117,7 +117,7 @@ def generate(
     watermarking: Watermarking | None = None,
 ) -> Result:
     """Screen and carry out a request and write the clip, signed; for `path` and `format` see
-    `media.formats.write`.
+    `media.writing.formats.write`.
 
     `policy` is that of screening, by default the one that Hinode ships.
 

@@ -118,7 +118,7 @@ def test_a_look_that_goes_down_is_a_refusal(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_look_has_bounds_of_its_own(tmp_path: Path) -> None:
-    script = "import resource, signal; from hinode.media import probe; probe._limit_process(); " + (
+    script = "import resource, signal; from hinode.media.reading import probe; probe._limit_process(); " + (
         "kinds = resource.RLIMIT_AS, resource.RLIMIT_CPU; "
         "print(*(resource.getrlimit(kind)[0] for kind in kinds), signal.alarm(0))"
     )

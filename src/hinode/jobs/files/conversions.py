@@ -37,7 +37,7 @@ class Conversions:
     marking: Marking
 
     def make(self, job: Job, video: MediaFile, kind: str) -> MediaFile:
-        """Convert the file of a completed job; `kind` is one of `media.formats.FORMATS`.
+        """Convert the file of a completed job; `kind` is one of `media.writing.formats.FORMATS`.
 
         Raises:
             BadInput: it is too large, or the format cannot hold it.
