@@ -38,3 +38,17 @@ def test_a_clip_from_a_process_of_its_own(toy_home: Path, tmp_path: Path) -> Non
     assert (result.returncode, result.stdout) == (0, f"{path}\n"), result.stderr
     assert path.is_file()
     assert "\x1b" not in result.stderr  # no progress bar where there is no terminal
+
+
+def test_a_reader_who_has_enough_is_no_error(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    result = subprocess.run(
+        [sys.executable, "-m", "hinode", "trust", "status"],
+        env={**os.environ, "PYTHONPATH": str(Path(hinode.__file__).parents[1]), "HINODE_HOME": str(tmp_path)},
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+    assert (result.returncode, result.stderr) == (141, b"")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import time
 import traceback
@@ -21,6 +22,7 @@ from hinode.errors import HinodeError
 from hinode.settings import Settings
 
 INTERRUPTED = 130
+BROKEN_PIPE = 141
 
 # Typer groups help by `rich_help_panel` only when rich draws it, in boxes. Plain text is easier to search,
 # to copy and to read aloud, so these classes write the panels as sections of plain text.
@@ -104,6 +106,7 @@ def exit_on_error() -> Iterator[None]:
     """Turn every exception of the block into one sentence and an exit status."""
     try:
         yield
+        sys.stdout.flush()
     except typer.Exit:
         raise
     except HinodeError as error:
@@ -113,12 +116,24 @@ def exit_on_error() -> Iterator[None]:
     except MemoryError:
         _exit("not enough memory; choose a smaller size or a shorter clip", 1)
     except Exception as error:
+        _exit_if_unread(error)
         _exit(f"internal error ({type(error).__name__}); {_write_report(error)}", 1)
 
 
 def _exit(message: str, status: int) -> NoReturn:
     print(f"error: {message}", file=sys.stderr)
     raise typer.Exit(status)
+
+
+def _exit_if_unread(error: Exception) -> None:
+    """Exit without a word if the reader of the output, such as `head`, has enough of it."""
+    if not isinstance(error, BrokenPipeError):
+        return
+    output = select.poll()
+    output.register(sys.stdout.fileno(), select.POLLOUT)
+    if any(event & select.POLLERR for _, event in output.poll(0)):  # and it is no other pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        raise typer.Exit(BROKEN_PIPE)
 
 
 def _write_report(error: Exception) -> str:
