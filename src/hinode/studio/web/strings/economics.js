@@ -125,8 +125,6 @@ export default {
   "economics.book.edit": "Edit",
   "economics.book.yaml": "{name} in YAML",
   "economics.book.example": "Begin with an example",
-  "economics.book.tryOf": "Dry run: {name}",
-  "economics.book.saveOf": "Put in force: {name}",
   "economics.book.saved": "The book is in force.",
   "economics.book.sure": "Put this book in force?",
   "economics.book.sureText": "It holds from the next request on. Quotes that were given before keep their prices.",

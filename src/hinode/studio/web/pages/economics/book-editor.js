@@ -1,12 +1,10 @@
 // A price or cost book as a text: a dry run says what it would change, and then it is put in force.
 import { post, put } from "../../core/api.js";
-import { notify, notifyError } from "../../core/notices.js";
-import { loadDraft, storeDraft } from "../../core/storage.js";
+import { notify } from "../../core/notices.js";
 import { t } from "../../core/strings.js";
-import { html, useRef, useState } from "../../core/ui.js";
-import { Confirm } from "../../widgets/confirm.js";
-import { Button, Field } from "../../widgets/controls.js";
-import { goTo } from "../../widgets/lines.js";
+import { html } from "../../core/ui.js";
+import { Button } from "../../widgets/controls.js";
+import { DraftActions, DraftText, useTextDraft } from "../../widgets/text-draft.js";
 import { Stale, Table, usd } from "./figures.js";
 
 /**
@@ -25,51 +23,23 @@ const EXAMPLES = {
 
 /** @param {{ name: "prices" | "costs", book: Book, onSaved: (books: Books) => void }} properties */
 export function BookEditor({ name, book, onSaved }) {
-  const draft = `book-${name}`;
-  const [text, setText] = useState(() => /** @type {string} */ (loadDraft(draft, {})[book.digest] ?? book.text));
-  const [check, setCheck] = useState(/** @type {(Check & { text: string }) | null} */ (null));
-  const [busy, setBusy] = useState(false);
-  const [sure, setSure] = useState(false);
-  const area = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
-  const change = (/** @type {string} */ value) => {
-    setText(value);
-    storeDraft(draft, value === book.text ? undefined : { [book.digest]: value });
-  };
-  const tryIt = async () => {
-    setBusy(true);
-    try {
-      const answer = await post(`economics/books/${name}/check`, { text });
-      setCheck({ ...answer, text });
-      if (answer.fault) goTo(area.current, answer.fault);
-    } catch (error) {
-      notifyError(error);
-    }
-    setBusy(false);
-  };
-  const save = async () => {
-    try {
+  const draft = useTextDraft({
+    name: `book-${name}`,
+    revision: book.digest,
+    inForce: book.text,
+    tryText: (text) => /** @type {Promise<Check>} */ (post(`economics/books/${name}/check`, { text })),
+    put: async (text) => {
       const saved = await put(`economics/books/${name}`, { text, edited: book.digest });
-      storeDraft(draft, undefined);
       notify(t("economics.book.saved"));
       onSaved(saved);
-    } catch (error) {
-      notifyError(error);
-    }
-  };
-  const fresh = check?.text === text;
-  const fault = fresh ? check.fault : null;
-  const tried = fresh && !check.fault;
+    },
+  });
   const label = t("economics.book.yaml", { name: t(`economics.book.${name}`) });
-  const sentence = fault ? (fault.line ? t("trust.policy.atLine", { line: fault.line, message: fault.message }) : fault.message) : text === book.text ? book.fault : "";
-  return html`<details class="book-editor" open=${book.fault !== "" || text !== book.text}><summary>${t("economics.book.edit")}</summary><div class="stack">
-      <${Field} label=${label} error=${sentence}>${(/** @type {any} */ field) => html`<textarea ...${field} ref=${area} class="code" rows="10" spellcheck=${false} autocomplete="off" dir="ltr" value=${text} onInput=${(/** @type {any} */ event) => change(event.currentTarget.value)}></textarea>`}<//>
-      <div class="row wrap">${!text && html`<${Button} onClick=${() => { change(EXAMPLES[name]()); area.current?.focus(); }}>${t("economics.book.example")}<//>`}
-        <${Button} icon="play" disabled=${busy || !text.trim()} label=${t("economics.book.tryOf", { name: label })} onClick=${tryIt}>${t("trust.policy.try")}<//>
-        <${Button} kind="primary" icon="check" disabled=${!tried || text === book.text} label=${t("economics.book.saveOf", { name: label })} onClick=${() => setSure(true)}>${t("trust.policy.save")}<//></div>
-      <p class="small">${t(text === book.text ? "trust.policy.same" : tried ? "trust.policy.ready" : "trust.policy.tryFirst")}</p>
-      <div role="status" class="stack">${tried && html`<${Result} check=${check} isCosts=${name === "costs"} />`}</div></div>
-      ${sure && html`<${Confirm} title=${t("economics.book.sure")} action=${t("trust.policy.save")} onConfirm=${save} onClose=${() => setSure(false)}><p>${t("economics.book.sureText")}</p><//>`}
-    </details>`;
+  const begin = () => { draft.change(EXAMPLES[name]()); draft.area.current?.focus(); };
+  return html`<details class="book-editor" open=${book.fault !== "" || !draft.isInForce}><summary>${t("economics.book.edit")}</summary><div class="stack">
+      <${DraftText} draft=${draft} label=${label} rows="10" fault=${book.fault ? { line: null, message: book.fault } : null} />
+      <${DraftActions} draft=${draft} name=${label} result=${draft.check && html`<${Result} check=${draft.check} isCosts=${name === "costs"} />`} title=${t("economics.book.sure")} question=${html`<p>${t("economics.book.sureText")}</p>`}>${!draft.text && html`<${Button} onClick=${begin}>${t("economics.book.example")}<//>`}<//>
+    </div></details>`;
 }
 
 /** @param {{ check: Check, isCosts: boolean }} properties */

@@ -2,22 +2,18 @@
 import { get, post, put } from "../../core/api.js";
 import { ago } from "../../core/format.js";
 import { notify, notifyError } from "../../core/notices.js";
-import { loadDraft, storeDraft } from "../../core/storage.js";
 import { t } from "../../core/strings.js";
-import { html, useRef, useState } from "../../core/ui.js";
-import { Confirm } from "../../widgets/confirm.js";
+import { html, useState } from "../../core/ui.js";
 import { Button, Field } from "../../widgets/controls.js";
-import { goTo } from "../../widgets/lines.js";
+import { DraftActions, DraftText, useTextDraft } from "../../widgets/text-draft.js";
 import { Loading, Section, useRemote } from "../settings/form.js";
 
 /**
  * @typedef {import("hinode-api").components["schemas"]["PolicyObject"]} Policy
  * @typedef {import("hinode-api").components["schemas"]["PolicyCheck"]} Check
  * @typedef {import("hinode-api").components["schemas"]["PolicyTrial"]} Trial
- * @typedef {import("hinode-api").components["schemas"]["PolicyFault"]} Fault
  */
 
-const DRAFT = "policy";
 const PAST = [0, 100, 300, 1000];
 
 export default function PolicyTab() {
@@ -29,53 +25,31 @@ export default function PolicyTab() {
 
 /** @param {{ policy: Policy, onSaved: (policy: Policy) => void }} properties */
 function Editor({ policy, onSaved }) {
-  const [text, setText] = useState(() => /** @type {string} */ (loadDraft(DRAFT, {})[policy.version] ?? policy.text));
   const [prompts, setPrompts] = useState("");
   const [past, setPast] = useState(100);
-  const [check, setCheck] = useState(/** @type {(Check & { text: string }) | null} */ (null));
-  const [busy, setBusy] = useState(false);
-  const [sure, setSure] = useState(false);
-  const area = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
-  const change = (/** @type {string} */ value) => {
-    setText(value);
-    storeDraft(DRAFT, value === policy.text ? undefined : { [policy.version]: value });
-  };
-  const tryIt = async () => {
-    setBusy(true);
-    try {
-      const answer = await post("policy/check", { text, past, prompts: prompts.split("\n").filter((line) => line.trim()) });
-      setCheck({ ...answer, text });
-      if (answer.fault) goTo(area.current, answer.fault);
-      else notify(answer.past ? t("trust.policy.changes", { count: answer.past.changed }) : t("trust.policy.valid"));
-    } catch (error) {
-      notifyError(error);
-    }
-    setBusy(false);
-  };
-  const save = async () => {
-    try {
+  const draft = useTextDraft({
+    name: "policy",
+    revision: policy.version,
+    inForce: policy.text,
+    tryText: async (text) => {
+      const check = /** @type {Check} */ (await post("policy/check", { text, past, prompts: prompts.split("\n").filter((line) => line.trim()) }));
+      if (!check.fault) notify(check.past ? t("trust.policy.changes", { count: check.past.changed }) : t("trust.policy.valid"));
+      return check;
+    },
+    put: async (text) => {
       const saved = await put("policy", { text, edited: policy.version });
-      storeDraft(DRAFT, undefined);
       notify(t("trust.policy.saved"));
       onSaved(saved);
-    } catch (error) {
-      notifyError(error);
-    }
-  };
-  const fresh = check?.text === text;
-  const fault = fresh ? check.fault : check ? null : policy.fault;
-  const tried = fresh && !check.fault;
-  const load = (/** @type {string} */ version) => get(`policy/${version}`).then((answer) => { change(answer.text); area.current?.focus(); }, notifyError);
+    },
+  });
+  const { check } = draft;
+  const load = (/** @type {string} */ version) => get(`policy/${version}`).then((answer) => { draft.change(answer.text); draft.area.current?.focus(); }, notifyError);
+  const question = html`<p>${check?.past ? t("trust.policy.changes", { count: check.past.changed }) : t("trust.policy.untried")}</p><p>${t("trust.policy.sureText")}</p>`;
   return html`<${Section} title=${t("trust.policy.text")} about=${t("trust.policy.textAbout")}>
-      <${Field} label=${t("trust.policy.yaml")} hint=${policy.text ? "" : t("trust.policy.builtin")} error=${fault && sentence(fault)}>${(/** @type {any} */ field) => html`<textarea ...${field} ref=${area} class="code" rows="16" spellcheck=${false} autocomplete="off" dir="ltr" value=${text} onInput=${(/** @type {any} */ event) => change(event.currentTarget.value)}></textarea>`}<//>
-      ${fault?.line && html`<div><${Button} onClick=${() => goTo(area.current, fault)}>${t("trust.policy.goTo", { line: fault.line })}<//></div>`}
+      <${DraftText} draft=${draft} label=${t("trust.policy.yaml")} hint=${policy.text ? "" : t("trust.policy.builtin")} rows="16" fault=${policy.fault} />
       <${Field} label=${t("trust.policy.prompts")} hint=${t("trust.policy.promptsHint")}>${(/** @type {any} */ field) => html`<textarea ...${field} rows="2" dir="auto" value=${prompts} onInput=${(/** @type {any} */ event) => setPrompts(event.currentTarget.value)}></textarea>`}<//>
-      <div class="row wrap field-row"><${Field} label=${t("trust.policy.past")}>${(/** @type {any} */ field) => html`<select ...${field} value=${past} onChange=${(/** @type {any} */ event) => setPast(Number(event.currentTarget.value))}>${PAST.map((count) => html`<option key=${count} value=${count}>${count ? t("trust.policy.count", { count }) : t("trust.policy.noPast")}</option>`)}</select>`}<//>
-        <${Button} icon="play" disabled=${busy} onClick=${tryIt}>${t("trust.policy.try")}<//>
-        <${Button} kind="primary head-button" icon="check" disabled=${!tried || text === policy.text} onClick=${() => setSure(true)}>${t("trust.policy.save")}<//></div>
-      <p class="small">${t(text === policy.text ? "trust.policy.same" : tried ? "trust.policy.ready" : "trust.policy.tryFirst")}</p>
-      <div role="status" class="stack">${tried && html`<${Result} check=${check} />`}</div>
-      ${sure && check && html`<${Confirm} title=${t("trust.policy.sure")} action=${t("trust.policy.save")} onConfirm=${save} onClose=${() => setSure(false)}><p>${check.past ? t("trust.policy.changes", { count: check.past.changed }) : t("trust.policy.untried")}</p><p>${t("trust.policy.sureText")}</p><//>`}
+      <${DraftActions} draft=${draft} result=${check && html`<${Result} check=${check} />`} title=${t("trust.policy.sure")} question=${question}>
+        <${Field} label=${t("trust.policy.past")}>${(/** @type {any} */ field) => html`<select ...${field} value=${past} onChange=${(/** @type {any} */ event) => setPast(Number(event.currentTarget.value))}>${PAST.map((count) => html`<option key=${count} value=${count}>${count ? t("trust.policy.count", { count }) : t("trust.policy.noPast")}</option>`)}</select>`}<//><//>
     <//>
     <${Section} title=${t("trust.policy.versions")} about=${t("trust.policy.versionsAbout")}>
       <p>${policy.version ? html`${t("trust.policy.inForce")} <code>${policy.version}</code>` : html`<span class="error">${t("trust.policy.broken")}</span>`}</p>
@@ -83,9 +57,6 @@ function Editor({ policy, onSaved }) {
       ${policy.changes.length > 0 && html`<ul class="entries">${policy.changes.map((entry) => html`<li class="entry" key=${entry.number}><div class="entry-text"><code>${entry.version}</code><small>${t("trust.policy.number", { number: entry.number })} · ${ago(entry.at)} · ${entry.actor}</small></div><${Button} kind="quiet" aria-label=${t("trust.policy.loadOf", { version: entry.version })} onClick=${() => load(entry.version)}>${t("trust.policy.load")}<//></li>`)}</ul>`}
     <//>`;
 }
-
-/** @param {Fault} fault */
-const sentence = (fault) => (fault.line ? t("trust.policy.atLine", { line: fault.line, message: fault.message }) : fault.message);
 
 /** @param {{ check: Check }} properties */
 function Result({ check }) {
