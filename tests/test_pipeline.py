@@ -230,6 +230,21 @@ def test_a_clip_of_free_use_shows_that_it_was_generated(clip: Clip, tmp_path: Pa
         assert changed[0] >= clip.size[1] / 2
 
 
+def test_the_pictures_of_a_clip_carry_its_notice(clip: Clip, tmp_path: Path) -> None:
+    wide = dataclasses.replace(clip, frames=np.full((16, 180, 320, 3), 90, np.uint8))
+    Image.fromarray(wide.frames[0]).save(tmp_path / "a.png")
+    shown = Reference(KEYFRAME, "a", "image/png", path=str(tmp_path / "a.png"), at=8 / wide.fps)
+    request = Request("x", *wide.size, seconds=16 / wide.fps, visible_mark=True, references=(shown,))
+    files = tmp_path / "a.webp", tmp_path / "a.jpg"
+    pipeline.write_stills(request, wide, *files, marking=MARKING)
+    thumbnail, sheet = (np.asarray(Image.open(file).convert("L")) for file in files)
+    assert np.ptp(thumbnail) < 8  # the middle frame is a given picture
+    tiles = sheet.reshape(4, 180, 4, 320).swapaxes(1, 2).reshape(16, 180, 320)
+    lit = (tiles[:, 90:] > 180).any((1, 2))
+    assert not (tiles[:, :90] > 180).any()
+    assert lit.tolist() == [index != 8 for index in range(16)]
+
+
 def test_a_clip_carries_its_mark_except_in_the_pictures_that_it_shows(clip: Clip, tmp_path: Path) -> None:
     random = np.random.default_rng(2)
     frames = np.repeat(random.integers(60, 190, (1, 180, 320, 3), np.uint8), 8, axis=0)

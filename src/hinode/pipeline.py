@@ -172,8 +172,7 @@ def finish(
     sound = clip.sound if format in formats.SOUNDING else None
     text = label(request, clip, describe_sound(sound), embed_prompt=marking.embed_prompt)
     marks = Watermarking.of(marking.settings) if watermarking is None else watermarking
-    if request.visible_mark and marks.notice is None:
-        marks = dataclasses.replace(marks, notice=Notice.short(request.size))
+    marks = dataclasses.replace(marks, notice=_notice(request, marks, request.size))
     coverage, fps = _coverage(request, clip, order), float(timeline.fps)
     laid = marks.lay(_mark_facts(request, clip), frames(), request.size, coverage, sound, fps)
     if marks.aigc_producer:
@@ -227,6 +226,11 @@ def _shown_pictures(request: Request, clip: Clip) -> dict[int, Reference]:
     }
 
 
+def _notice(request: Request, marks: Watermarking, size: Size) -> Notice | None:
+    """The words on pictures of a size."""
+    return Notice.short(size) if request.visible_mark and marks.notice is None else marks.notice
+
+
 def _coverage(request: Request, clip: Clip, order: list[int]) -> Coverage | None:
     """Which pixels of the frames of the file are drawn; `order` has the frame of the clip for each."""
     if clip.coverage is None and any(reference.role == CONTEXT_VIDEO for reference in request.references):
@@ -276,7 +280,7 @@ def write_stills(
     request: Request, clip: Clip, thumbnail: Path, spritesheet: Path, *, marking: Marking
 ) -> tuple[Mark, Mark]:
     """Write the pictures that go with a finished video, signed: its middle frame, and sixteen moments on one
-    sheet.
+    sheet. They carry the visible notice wherever the video does, for however long it stands there.
 
     Args:
         request: what was requested; the pictures have its shape.
@@ -291,8 +295,19 @@ def write_stills(
     # Frames beyond the requested length are not in the video either.
     frames = clip.frames[: max(1, math.ceil(round(request.seconds * clip.fps, 6)))]
     large, tile = fit_within(request.size, THUMBNAIL_SIDE), fit_within(request.size, TILE_SIDE)
-    small = stills.thumbnail(upscale_frames(clip, frames, large), large)
-    sheet = stills.spritesheet(upscale_frames(clip, frames, tile), tile)
+    coverage = _coverage(request, clip, list(range(len(frames))))
+    marks = Watermarking.of(marking.settings)
+
+    def notice(picture: Frames, index: int) -> Frames:
+        size = picture.shape[1], picture.shape[0]
+        words = _notice(request, marks, size)
+        if words and not words.fits(size):  # those of the installation fit the video
+            words = Notice.short(size)
+        is_drawn = coverage is None or coverage(index) is not False
+        return words.draw(picture, 0) if words and is_drawn else picture
+
+    small = stills.thumbnail(upscale_frames(clip, frames, large), large, notice)
+    sheet = stills.spritesheet(upscale_frames(clip, frames, tile), tile, notice)
     statement = marking.shorten(state_clip(request, clip.provenance))
 
     def write(path: Path, kind: str, picture: Image.Image) -> Mark:

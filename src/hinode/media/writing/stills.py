@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -75,19 +75,26 @@ def read_sequence(files: list[Path], field: str) -> Iterator[Frames]:
             yield np.asarray(pictures.as_seen(image))
 
 
-def thumbnail(frames: FrameSource, size: Size) -> Image.Image:
+Notice = Callable[[Frames, int], Frames]
+"""A picture uint8 [H, W, 3], and the number of its frame, to the picture with what is written on it."""
+
+
+def thumbnail(frames: FrameSource, size: Size, notice: Notice | None = None) -> Image.Image:
     """The middle one of frames uint8 [T, H, W, 3] at exactly `size`, cropped evenly if the shape differs."""
-    middle = Image.fromarray(frames[len(frames) // 2])
-    return fit_finished(middle, size)
+    return _picture(frames, len(frames) // 2, size, notice)
 
 
-def spritesheet(frames: FrameSource, tile: Size) -> Image.Image:
+def spritesheet(frames: FrameSource, tile: Size, notice: Notice | None = None) -> Image.Image:
     """Sixteen of frames uint8 [T, H, W, 3] spread evenly over the clip, in reading order on one picture, each
     tile exactly `tile` large. A clip of fewer frames leaves the last tiles black."""
     width, height = tile
     sheet = Image.new("RGB", (SHEET_SIDE * width, SHEET_SIDE * height))
     for place, index in enumerate(spread(len(frames), SHEET_SIDE**2)):
-        picture = Image.fromarray(frames[index])
         row, column = divmod(place, SHEET_SIDE)
-        sheet.paste(fit_finished(picture, tile), (column * width, row * height))
+        sheet.paste(_picture(frames, index, tile, notice), (column * width, row * height))
     return sheet
+
+
+def _picture(frames: FrameSource, index: int, size: Size, notice: Notice | None) -> Image.Image:
+    picture = fit_finished(Image.fromarray(frames[index]), size)
+    return Image.fromarray(notice(np.asarray(picture), index)) if notice else picture

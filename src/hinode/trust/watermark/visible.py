@@ -70,12 +70,14 @@ class Notice:
     def short(cls, size: Size) -> Notice | None:
         """The notice of clips that have to carry one and whose installation names no words, as large as
         frames of a size hold it; None if they hold none."""
-        for text in SHORT:
-            notice = cls(text)
-            with suppress(BadInput):
-                _words(text, notice.height, size)
-                return notice
-        return None
+        return next((notice for notice in map(cls, SHORT) if notice.fits(size)), None)
+
+    def fits(self, size: Size) -> bool:
+        """Whether frames of a size are wide enough for the words."""
+        with suppress(BadInput):
+            _words(self.text, self.height, size)
+            return True
+        return False
 
     def draw(self, frame: Frames, moment: float) -> Frames:
         """A copy of a frame uint8 [H, W, 3], which is shown `moment` seconds after the first, with the
