@@ -151,7 +151,7 @@ class Context:
         self.endpoints = Endpoints(database, self.outbound, clock)
         self.catalogue = Catalogue(settings, clock)
         self.consents = Consents(database, self.objects, Signer(settings.home), clock)
-        self.upload_policy = UploadPolicy(database, settings.likeness, clock=clock)
+        self.upload_policy = UploadPolicy(database, settings.likeness, self.store.gate.shows_person, clock)
         self.takedowns = Takedowns(database, self.objects, clock)
         self.copies = Copies(database, self.objects, clock)
         self.marking = Marking(settings)

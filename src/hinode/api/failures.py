@@ -24,6 +24,7 @@ from hinode.jobs.finance.books import StaleBook
 from hinode.jobs.fleet.leases import UnknownWorker
 from hinode.jobs.job import LeaseLost, OverQuota, WrongState
 from hinode.jobs.rights.enforcement import CODES, Withheld
+from hinode.jobs.screening.gate import PolicyError
 from hinode.jobs.screening.policies import StalePolicy
 from hinode.jobs.storyboards.storyboards import Stale
 from hinode.jobs.tenants.tokens import SignInError
@@ -200,6 +201,8 @@ def _of_ours(error: HinodeError) -> Refusal:
         log.error("a job was refused: %s", error)
         message = "the rules of free use of this server cannot be read; whoever runs it can correct them"
         return Refusal(503, message, code=error.code, type=SERVER_ERROR, headers={"x-should-retry": "false"})
+    if isinstance(error, PolicyError):
+        return unavailable("requests cannot be screened at the moment, so none is accepted; try again later")
     if isinstance(error, RightsRefusal):
         return Refusal(403, str(error), code=error.code, param=PARAMS.get(error.field, error.field))
     if isinstance(error, Withheld):

@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
 
+from hinode.clip import Frames
 from hinode.jobs.tenants.tenant import ALL_SCOPES
+from hinode.trust.screening import equipment
 from tests.api.conftest import SMALL, CheckError, Clock, Server
 from tests.api.routes.test_consents import data_url
 
 
 class SeesRed:
-    """A guard for which everything shows a person that is large enough."""
+    """A guard for which everything red is a person, and which cannot judge what is blue."""
 
-    def shows_person(self, path: Path) -> bool:
-        return path.stat().st_size > 0
+    name = "sees-red"
+
+    def shows_person(self, frames: Frames) -> bool:
+        red, _, blue = frames.mean((0, 1, 2))
+        if blue > 128:
+            raise RuntimeError("no answer")
+        return bool(red > 128)
+
+
+@pytest.fixture
+def installed_guard(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """`SeesRed` as another distribution brings it."""
+    points = [EntryPoint("people", f"{__name__}:SeesRed", equipment.ENTRY_POINTS)]
+    monkeypatch.setattr(equipment, "entry_points", lambda group: points)
+    equipment._equip.cache_clear()
+    yield
+    equipment._equip.cache_clear()
 
 
 @pytest.fixture
@@ -34,16 +51,20 @@ def request(color: tuple[int, int, int]) -> dict[str, Any]:
 
 
 def test_a_guard_that_sees_a_person_refuses_the_upload(
-    server: Server, inputs: Any, check_error: CheckError
+    server: Server, check_error: CheckError, installed_guard: None
 ) -> None:
-    inputs.policy = dataclasses.replace(inputs.policy, guards=(SeesRed(),))
-    refused = server.client.post("/v1/videos", json=request((9, 9, 9)))
+    red = (200, 9, 9)
+    refused = server.client.post("/v1/videos", json=request(red))
     assert check_error(refused, 403, "input_reference")["code"] == "person_without_consent"
     # A character that is a person needs a consent instead.
-    person = {"name": "Ada", "image": data_url((9, 9, 9)), "person": True}
+    person = {"name": "Ada", "image": data_url(red), "person": True}
     assert server.client.post("/v1/characters", json=person).status_code == 200
-    other = {"name": "Ada", "image": data_url((9, 9, 9))}
+    other = {"name": "Ada", "image": data_url(red)}
     check_error(server.client.post("/v1/characters", json=other), 403, "image")
+    assert server.client.post("/v1/videos", json=request((9, 9, 9))).status_code == 200
+    # A guard that fails closes the gate.
+    silent = server.client.post("/v1/videos", json=request((9, 9, 200)))
+    assert "cannot be screened" in check_error(silent, 503)["message"]
 
 
 def test_a_reviewer_accepts_each_upload(

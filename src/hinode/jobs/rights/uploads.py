@@ -9,10 +9,10 @@ accepts each file first.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import sqlalchemy as sa
 
@@ -36,12 +36,8 @@ from hinode.rights.refusals import (
 Policy = Literal["attest", "review"]
 
 
-class PersonGuard(Protocol):
-    """Sees people in pictures and videos."""
-
-    def shows_person(self, path: Path) -> bool:
-        """Whether the file shows a person who could be recognised. A file that it cannot read counts as
-        one that does."""
+PersonCheck = Callable[[MediaFile, str], bool | None]
+"""Whether a file in a field of a request shows a person who could be recognised; None if nobody can tell."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +60,12 @@ class UploadPolicy:
 
     Attributes:
         policy: what happens where no guard can tell.
-        guards: they see people; often none.
+        person_check: asks the guards of the server.
     """
 
     database: Database
     policy: Policy = "attest"
-    guards: Sequence[PersonGuard] = ()
+    person_check: PersonCheck = lambda file, field: None
     clock: Callable[[], float] = time.time
 
     def check(self, project_id: str, file: MediaFile, path: Path, field: str) -> None:
@@ -83,8 +79,9 @@ class UploadPolicy:
             RightsRefusal: it may not be used.
         """
         self.check_staydown(file.digest, path, field)
-        if self.guards:
-            if any(guard.shows_person(path) for guard in self.guards):
+        is_shown = self.person_check(file, field)
+        if is_shown is not None:
+            if is_shown:
                 message = f"{field}: it shows a person, and a person may be shown with consent only"
                 remedy = "make a character of the person, with the consent of that person"
                 raise PersonShown(message, remedy, field=field)

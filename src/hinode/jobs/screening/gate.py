@@ -25,7 +25,7 @@ from hinode.trust.audit import log
 from hinode.trust.audit.chain import Event
 from hinode.trust.screening import requests, samples
 from hinode.trust.screening.equipment import Equip, Equipment, equip
-from hinode.trust.screening.guards import GuardError, Item, ask
+from hinode.trust.screening.guards import GuardError, Item, ask, shows_person
 from hinode.trust.screening.policy import NEGATIVE, Policy, builtin
 from hinode.trust.screening.samples import ClipBlocked
 from hinode.trust.screening.screener import screen
@@ -143,6 +143,33 @@ class Gate:
         digest = digest_of([Stage.REFERENCE, file.digest])
         lines = [f"{field}: {file.media_type}", *filter(None, [words])]
         self._refuse(policy, verdict, project_id, None, digest, lines, sample.frames, evidence)
+
+    def shows_person(self, file: MediaFile, field: str) -> bool | None:
+        """Whether a guard sees a person in a picture or video from outside, or None where none can tell.
+
+        Args:
+            file: with its path on this machine.
+            field: of the request that it stands in.
+
+        Raises:
+            PolicyError: the policy or a guard cannot be used.
+            BadInput: the file cannot be read.
+        """
+        policy = self.present()
+        people = self._equipment(policy).people
+        if not people:
+            return None
+        key = people, file.digest
+        if key in self._passed:
+            return False
+        try:
+            frames = samples.frames_of(file.reference(field))
+            if shows_person(people, frames, policy.guard_failure.seconds):
+                return True
+        except GuardError as error:
+            raise PolicyError(error.message, error.remedy) from error
+        self._pass(key)
+        return False
 
     def record(self, connection: Connection, drafts: Sequence[Draft], verdicts: Sequence[Verdict],
                job_ids: Sequence[str]) -> None:  # fmt: skip

@@ -13,7 +13,7 @@ from hinode.outbound import Outbound
 from hinode.settings import Settings
 from hinode.trust.screening import banks
 from hinode.trust.screening.banks import BankGuard
-from hinode.trust.screening.guards import Guard, GuardError, PictureGuard, Pictures
+from hinode.trust.screening.guards import Guard, GuardError, PersonGuard, PictureGuard, Pictures
 from hinode.trust.screening.models import ModelGuard
 from hinode.trust.screening.policy import Policy
 from hinode.trust.screening.speech import Command, Endpoint, Transcriber
@@ -25,13 +25,14 @@ ENTRY_POINTS = "hinode.guards"
 
 @dataclass(frozen=True, eq=False)
 class Equipment:
-    """Guards, and what turns sound into text, or None: then nothing is transcribed.
+    """Guards, what turns sound into text, or None: then nothing is transcribed, and what sees people.
 
     Equipment that is the same object has not changed.
     """
 
     guards: tuple[Guard, ...] = ()
     speech: Transcriber | None = None
+    people: tuple[PersonGuard, ...] = ()
 
     def at(self, stage: Stage) -> list[Guard]:
         """The guards that are asked at a gate."""
@@ -63,9 +64,15 @@ def _equip(
 ) -> Equipment:
     outbound = Outbound(allow_private=True)  # the operator wrote the addresses
     guards: list[Guard] = [ModelGuard(entry, outbound, _key(entry.key_file)) for entry in policy.guards]
+    people: list[PersonGuard] = []
     for point in entry_points(group=ENTRY_POINTS):
-        guard: Guard | PictureGuard = point.load()()
-        guards.append(Pictures(guard) if isinstance(guard, PictureGuard) else guard)
+        guard: Guard | PictureGuard | PersonGuard = point.load()()
+        if isinstance(guard, PersonGuard):
+            people.append(guard)
+        if isinstance(guard, PictureGuard):
+            guards.append(Pictures(guard))
+        elif not isinstance(guard, PersonGuard):
+            guards.append(guard)
     if settings and entries:
         guards.append(BankGuard(banks.load(settings.home)))
     speech: Transcriber | None = None
@@ -73,7 +80,7 @@ def _equip(
         speech = Command(settings.speech_command)
     elif policy.speech:
         speech = Endpoint(policy.speech, outbound, _key(policy.speech.key_file))
-    return Equipment(tuple(guards), speech)
+    return Equipment(tuple(guards), speech, tuple(people))
 
 
 def describe(equipment: Equipment) -> str:
@@ -82,7 +89,9 @@ def describe(equipment: Equipment) -> str:
     text = f"guards for text: {names[Stage.PROMPT] or 'none'}"
     pictures = f"for pictures: {names[Stage.FRAMES] or 'none, so pictures are not screened'}"
     speech = "is transcribed" if equipment.speech else "is not transcribed, so sound is not screened"
-    return f"{text}; {pictures}; speech {speech}"
+    people = ", ".join(guard.name for guard in equipment.people)
+    seen = f"seen by {people}" if people else "not seen by any guard, so HINODE_LIKENESS decides"
+    return f"{text}; {pictures}; speech {speech}; people in uploads are {seen}"
 
 
 def _key(file: str | None) -> str:

@@ -82,6 +82,19 @@ class PictureGuard(Protocol):
         ...
 
 
+@runtime_checkable
+class PersonGuard(Protocol):
+    """Sees people in pictures, who may be shown with their consent only. It may be a `PictureGuard` too."""
+
+    @property
+    def name(self) -> str: ...
+
+    def shows_person(self, frames: Frames) -> bool:
+        """Whether frames uint8 [T, H, W, 3] in sRGB show a person who could be recognised; raises any
+        exception if that cannot be said."""
+        ...
+
+
 @dataclass(frozen=True)
 class Pictures:
     """A `PictureGuard` at the gates of references and of finished clips."""
@@ -151,3 +164,22 @@ def _timed(guard: Guard, item: Item, policy: Policy) -> Verdict:
     seconds = round(time.perf_counter() - start, 3)
     findings = (dataclasses.replace(finding, seconds=seconds) for finding in verdict.findings)
     return Verdict(tuple(findings), verdict.policy)
+
+
+def shows_person(guards: Sequence[PersonGuard], frames: Frames, seconds: float) -> bool:
+    """Whether one of some guards sees a person in frames uint8 [T, H, W, 3].
+
+    Raises:
+        GuardError: one of them failed, or took longer than `seconds`, and no other sees a person.
+    """
+    calls = [(guard, start_call(partial(guard.shows_person, frames), guard.name)) for guard in guards]
+    silent = ""
+    for guard, call in calls:
+        try:
+            if call.result(seconds):
+                return True
+        except Exception:  # whatever it raises, the gate is closed
+            silent = guard.name
+    if silent:
+        raise GuardError(f"the guard {silent} cannot say whether people are shown", "send it again later")
+    return False

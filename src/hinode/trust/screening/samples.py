@@ -93,6 +93,15 @@ def read(reference: Reference, equipment: Equipment) -> Sample:
     return Sample(frames, sound)
 
 
+def frames_of(reference: Reference) -> Frames:
+    """The frames of a reference, whose path is set, that guards see, uint8 [T, H, W, 3].
+
+    Raises:
+        BadInput: it cannot be read.
+    """
+    return _frames(reference, Fraction(0) if reference.still else references.seconds(reference))
+
+
 def frames_of_file(path: Path) -> Frames:
     """The frames of a picture or a video that guards would see as a reference, uint8 [T, H, W, 3].
 
@@ -104,8 +113,8 @@ def frames_of_file(path: Path) -> Frames:
             pass
     except (OSError, ValueError, Image.DecompressionBombError):
         reference = Reference("file", "", "video/mp4", path=str(path))
-        return _frames(reference, references.seconds(reference))
-    return _frames(Reference("file", "", "image/png", path=str(path)), Fraction(0))
+        return frames_of(reference)
+    return frames_of(Reference("file", "", "image/png", path=str(path)))
 
 
 def _frames(reference: Reference, seconds: Fraction) -> Frames:
