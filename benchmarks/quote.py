@@ -19,9 +19,9 @@ from starlette.testclient import TestClient
 from hinode.api.app import create_app
 from hinode.api.context import Context
 from hinode.engines.protocol import Cost
-from hinode.money import runs
-from hinode.money.predict import Run, Work
-from hinode.money.runs import Kind
+from hinode.money.quoting import runs
+from hinode.money.quoting.predict import Run, Work
+from hinode.money.quoting.runs import Kind
 from hinode.records.database import Database
 from hinode.settings import Settings
 

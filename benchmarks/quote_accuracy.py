@@ -28,7 +28,7 @@ from sqlalchemy import select
 
 from benchmarks.serving import ServerHarness
 from hinode.engines.protocol import Cost
-from hinode.money.predict import MIN_RUNS, Run, Work, fit
+from hinode.money.quoting.predict import MIN_RUNS, Run, Work, fit
 from hinode.records.database import Database
 from hinode.records.tables import runs
 

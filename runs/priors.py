@@ -1,6 +1,6 @@
 """Measures the coefficients that are shipped for times without recorded runs: python -m runs.priors.
 
-It draws clips of several lengths, sizes and profiles here, and writes src/hinode/money/priors.json.
+It draws clips of several lengths, sizes and profiles here, and writes src/hinode/money/quoting/priors.json.
 It counts processor time of one thread, so it may share the machine. `ASSUMED` is not measured.
 """
 
@@ -16,15 +16,15 @@ from pathlib import Path
 import torch
 
 from hinode import directing, pipeline
-from hinode.money import quotes
-from hinode.money.hardware import hardware
-from hinode.money.predict import TERMS, Run, fit
+from hinode.money.quoting import quotes
+from hinode.money.quoting.hardware import hardware
+from hinode.money.quoting.predict import TERMS, Run, fit
 from hinode.output import replace_file
 from hinode.request import Request
 from hinode.settings import Settings
 from hinode.trust.provenance.marking import Marking
 
-TARGET = Path("src/hinode/money/priors.json")
+TARGET = Path("src/hinode/money/quoting/priors.json")
 SECONDS, PROFILES = (1.0, 2.0, 4.0), ("draft", "standard", "best")
 SIZES = {"native": ((640, 360), (1280, 720)), "testcard": ((640, 360), (1280, 720))}
 ONE_THREAD = {"HINODE_THREADS": "1", "HINODE_DEVICE": "cpu"}

@@ -11,8 +11,8 @@ from hinode.jobs.scheduling.forecast import Backlog, Forecast, Slot, Waiting, pl
 from hinode.jobs.scheduling.schedule import Lane, Tenant, lane_key
 from hinode.jobs.states import Priority
 from hinode.jobs.store import Store
-from hinode.money.predict import Span
-from hinode.money.quotes import Quotes
+from hinode.money.quoting.predict import Span
+from hinode.money.quoting.quotes import Quotes
 from hinode.records.database import Database
 from hinode.records.tables import projects
 from hinode.settings import Settings

@@ -14,10 +14,10 @@ from hinode.jobs.job import Draft
 from hinode.jobs.metering import DayTeller
 from hinode.jobs.states import Priority
 from hinode.jobs.webhooks.endpoints import Endpoints
-from hinode.money import offers
 from hinode.money.meters import days, focus, usage
 from hinode.money.meters.days import DailyMeters, Kind
-from hinode.money.offers import (
+from hinode.money.quoting import offers
+from hinode.money.quoting.offers import (
     AboveMaximum,
     AnotherRequest,
     OfferRefused,

@@ -71,7 +71,7 @@ from hinode.money.economics.server import Economics
 from hinode.money.meters.days import DailyMeters
 from hinode.money.payments.stripe import Stripe
 from hinode.money.pricing import Pricing
-from hinode.money.quotes import Quotes
+from hinode.money.quoting.quotes import Quotes
 from hinode.money.wallet import Wallet
 from hinode.outbound import Outbound
 from hinode.records.database import Database

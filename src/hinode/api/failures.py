@@ -33,9 +33,9 @@ from hinode.money.books.entries import MissingPrice
 from hinode.money.budgets import OverBudget
 from hinode.money.free_use import UnreadableRules
 from hinode.money.ledger.holds import InsufficientCredit
-from hinode.money.offers import AboveMaximum, OfferRefused, UnknownQuote
 from hinode.money.payments.provider import ProviderError
 from hinode.money.pricing import PriceBookError
+from hinode.money.quoting.offers import AboveMaximum, OfferRefused, UnknownQuote
 from hinode.money.sales import NotForSale
 from hinode.records.database import DatabaseError
 from hinode.records.ids import is_id as is_id

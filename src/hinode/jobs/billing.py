@@ -16,12 +16,13 @@ from hinode.jobs.job import Draft, Job
 from hinode.jobs.states import Status
 from hinode.jobs.tenants.tenant import is_session
 from hinode.jobs.webhooks import outbox
-from hinode.money import budgets, offers
+from hinode.money import budgets
 from hinode.money.budgets import Budget, Scope
 from hinode.money.ledger import accounts, holds
 from hinode.money.ledger.accounts import Account
-from hinode.money.offers import Terms
 from hinode.money.pricing import CURRENCY, Pricing
+from hinode.money.quoting import offers
+from hinode.money.quoting.offers import Terms
 from hinode.records.database import Database
 from hinode.records.prepared import Prepared
 from hinode.records.tables import projects, sessions

@@ -9,7 +9,7 @@ from typing import Any
 from hinode.errors import HinodeError
 from hinode.jobs.states import FINAL, Priority, Status
 from hinode.money.meters.usage import Totals
-from hinode.money.offers import Terms
+from hinode.money.quoting.offers import Terms
 from hinode.request import MediaFile, Request
 
 

@@ -27,8 +27,8 @@ from hinode.jobs.scheduling.schedule import POLICY
 from hinode.jobs.screening.gate import Gate
 from hinode.jobs.states import MAX_FAILURES, MAX_POSTPONEMENTS, Outcome, Status
 from hinode.jobs.upkeep import Upkeep
-from hinode.money import runs
 from hinode.money.pricing import Pricing
+from hinode.money.quoting import runs
 from hinode.records import hints, ids
 from hinode.records.database import Database
 from hinode.records.paging import page_of

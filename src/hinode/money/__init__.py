@@ -1,1 +1,1 @@
-"""What a clip takes before it is made: runs that were measured, and the time that is predicted from them."""
+"""What clips cost and who pays for them: quotes, prices, credit, limits, and whether it pays."""

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from hinode import engines
 from hinode.engines.protocol import Cost
-from hinode.money import runs
-from hinode.money.predict import Run, Work
-from hinode.money.runs import Kind
+from hinode.money.quoting import runs
+from hinode.money.quoting.predict import Run, Work
+from hinode.money.quoting.runs import Kind
 from hinode.records.tables import quotes
 from hinode.request import Capabilities
 from tests.api.conftest import SMALL, Clock, Server

@@ -7,8 +7,8 @@ import dataclasses
 from hinode.api.catalogue import Model
 from hinode.api.requests.models import Limited
 from hinode.jobs.states import Priority
-from hinode.money import offers
-from hinode.money.quotes import profile_of
+from hinode.money.quoting import offers
+from hinode.money.quoting.quotes import profile_of
 from hinode.request import Request
 
 

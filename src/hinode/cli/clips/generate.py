@@ -161,7 +161,7 @@ def _route(request: Request, clip: ClipOptions, pool: Pool) -> dict[str, Any]:
     """The record of the members of a pool in the order in which they are tried."""
     from hinode import directing
     from hinode.media.reading import references
-    from hinode.money.quotes import Quotes
+    from hinode.money.quoting.quotes import Quotes
     from hinode.routing import record
     from hinode.routing.router import Expectation, route
 

@@ -20,8 +20,8 @@ from hinode.settings import Settings
 
 if TYPE_CHECKING:
     from hinode.money.books.prices import Comparison
-    from hinode.money.predict import Span
-    from hinode.money.quotes import Quote
+    from hinode.money.quoting.predict import Span
+    from hinode.money.quoting.quotes import Quote
     from hinode.pipeline import Result
     from hinode.records.database import Database
 
@@ -76,11 +76,11 @@ def print_quote(request: Request, settings: Settings, *, prices: bool, as_json: 
     """
     from hinode import engines
     from hinode.money.books import prices as books
-    from hinode.money.breakdown import itemise
     from hinode.money.meters import usage
     from hinode.money.meters.usage import Power
     from hinode.money.pricing import Pricing
-    from hinode.money.quotes import Quotes
+    from hinode.money.quoting.breakdown import itemise
+    from hinode.money.quoting.quotes import Quotes
 
     now, power, pricing = time.time(), None, Pricing(settings.home)
     with _database(settings) as database:
@@ -144,7 +144,7 @@ def record_run(request: Request, settings: Settings, result: Result) -> None:
     """Record how long a clip took, and the mark of its file, if there is a database on this machine; nothing
     is raised if it cannot be used now, for the clip is there."""
     from hinode.errors import HinodeError
-    from hinode.money import quotes, runs
+    from hinode.money.quoting import quotes, runs
     from hinode.records.database import DatabaseError
     from hinode.trust.provenance import marks
 

@@ -18,14 +18,14 @@ from hinode.jobs.job import Draft
 from hinode.jobs.scheduling.forecast import Forecast
 from hinode.jobs.scheduling.live_workers import live
 from hinode.jobs.states import Priority
-from hinode.money import offers
 from hinode.money.books import costs, prices
 from hinode.money.books.entries import MissingPrice
-from hinode.money.breakdown import itemise
 from hinode.money.meters import usage
 from hinode.money.meters.usage import Power
 from hinode.money.pricing import Pricing
-from hinode.money.quotes import Alternative
+from hinode.money.quoting import offers
+from hinode.money.quoting.breakdown import itemise
+from hinode.money.quoting.quotes import Alternative
 from hinode.records import ids
 from hinode.records.tables import projects
 from hinode.request import parse_size

@@ -32,7 +32,7 @@ from hinode.jobs.webhooks import outbox
 from hinode.money.books.entries import MissingPrice
 from hinode.money.budgets import OverBudget
 from hinode.money.ledger.holds import InsufficientCredit
-from hinode.money.offers import OfferRefused
+from hinode.money.quoting.offers import OfferRefused
 from hinode.records.database import DatabaseError
 from hinode.records.rows import count_rows, only_row
 from hinode.records.tables import batch_lines, batches, jobs

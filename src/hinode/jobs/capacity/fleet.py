@@ -12,7 +12,7 @@ from hinode import engines, tomlfile
 from hinode.errors import BadInput
 from hinode.jobs.capacity.placement import Need
 from hinode.jobs.capacity.scaling import Limits
-from hinode.money.hardware import has_gpu
+from hinode.money.quoting.hardware import has_gpu
 from hinode.parsing import Input, Integer, Number, parse
 from hinode.settings import Settings
 

@@ -25,8 +25,8 @@ from hinode.jobs.scheduling.live_workers import LIVE_SECONDS, Engines, serves
 from hinode.jobs.scheduling.schedule import POLICY, Lane, Tenant, attained, choose, lane_key
 from hinode.jobs.states import Priority, Status
 from hinode.money.fresh import Fresh
-from hinode.money.predict import Span
-from hinode.money.quotes import Quote, Quotes
+from hinode.money.quoting.predict import Span
+from hinode.money.quoting.quotes import Quote, Quotes
 from hinode.records.database import Database
 from hinode.records.rows import count_rows
 from hinode.records.tables import attempts, jobs, projects, workers

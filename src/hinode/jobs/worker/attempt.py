@@ -26,9 +26,9 @@ from hinode.jobs.worker.heartbeat import Heartbeat
 from hinode.jobs.worker.service import LOCAL, UNREACHABLE, JobService, Pace
 from hinode.jobs.worker.spans import Spans
 from hinode.media.writing.video import check_size
-from hinode.money import quotes, runs
 from hinode.money.meters.meter import Meter
-from hinode.money.stages import STAGES
+from hinode.money.quoting import quotes, runs
+from hinode.money.quoting.stages import STAGES
 from hinode.request import MediaFile, Request
 from hinode.rights import fingerprint
 from hinode.rights.fingerprint import Fingerprint

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from hinode.errors import HinodeError
 from hinode.jobs.job import HeartbeatReply, Lease, LeaseLost
 from hinode.jobs.states import Outcome
-from hinode.money import runs
+from hinode.money.quoting import runs
 from hinode.records.database import DatabaseError
 from hinode.request import MediaFile
 from hinode.rights.fingerprint import Fingerprint

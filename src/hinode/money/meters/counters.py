@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from hinode.money.hardware import has_gpu
+from hinode.money.quoting.hardware import has_gpu
 from hinode.settings import Settings
 
 RAPL = Path("/sys/class/powercap")

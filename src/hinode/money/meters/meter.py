@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hinode.money.hardware import hardware, ran_on_gpu
 from hinode.money.meters import counters
 from hinode.money.meters.counters import Counter, CounterFault
 from hinode.money.meters.usage import HOUR, Method, StageUsage, Usage
+from hinode.money.quoting.hardware import hardware, ran_on_gpu
 from hinode.settings import Settings
 
 

@@ -196,7 +196,7 @@ runs = Table(
     Column("id", Integer, primary_key=True),
     Column("engine", String(64), nullable=False),
     Column("model", String(200), nullable=False),
-    Column("hardware", String(200), nullable=False),  # money.hardware
+    Column("hardware", String(200), nullable=False),  # money.quoting.hardware
     Column("profile", String(64), nullable=False),  # "" for a model without profiles
     Column("tokens", BigInteger, nullable=False),  # these four: engines.protocol.Cost
     Column("steps", Integer, nullable=False),
@@ -214,10 +214,10 @@ quotes = Table(
     Column("id", String(64), primary_key=True),  # quote_…
     Column("project_id", ForeignKey("projects.id"), nullable=False),
     Column("request_hash", String(64), nullable=False),  # as that of the jobs of the same request
-    Column("quote", JSON, nullable=False),  # money.quotes.Quote
+    Column("quote", JSON, nullable=False),  # money.quoting.quotes.Quote
     Column("created_at", Float(53), nullable=False),
     Column("valid_until", Float(53), nullable=False, index=True),
-    Column("digest", String(64)),  # of the resolved request: money.offers.digest_of
+    Column("digest", String(64)),  # of the resolved request: money.quoting.offers.digest_of
     Column("price", BigInteger),  # micro-units, of all its videos; null: there is none
 )
 

@@ -123,7 +123,7 @@ usage = Table(
     Column("began_at", Float(53), nullable=False),
     Column("ended_at", Float(53), nullable=False),
     Column("seconds", Float(53), nullable=False),  # of video that were delivered
-    Column("hardware", String(200)),  # money.hardware
+    Column("hardware", String(200)),  # money.quoting.hardware
     # Null is unknown, and never the same as 0.
     Column("gpu_seconds", Float(53)),
     Column("cpu_seconds", Float(53)),

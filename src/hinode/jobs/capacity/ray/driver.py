@@ -33,7 +33,7 @@ from hinode.jobs.capacity.scaling import History, Observation, Worker, plan
 from hinode.jobs.files.objects import Objects
 from hinode.jobs.scheduling.forecast import Backlog, Forecast
 from hinode.jobs.store import Store
-from hinode.money.quotes import Quotes
+from hinode.money.quoting.quotes import Quotes
 from hinode.records.database import Database
 from hinode.settings import Settings
 

@@ -17,8 +17,8 @@ from hinode.engines.protocol import Cost
 from hinode.errors import HinodeError, quote
 from hinode.jobs.job import Job, Lease
 from hinode.jobs.states import Priority, Status
-from hinode.money.predict import Run, Work
-from hinode.money.runs import Kind, Measured
+from hinode.money.quoting.predict import Run, Work
+from hinode.money.quoting.runs import Kind, Measured
 from hinode.parsing import Boolean, Input, Integer, Number, parse
 from hinode.request import MediaFile
 from hinode.trust.screening.policy import Policy
@@ -205,7 +205,7 @@ class SentFiles(Input):
 
 
 class Measurement(Input):
-    """How long a run took; see `money.runs`."""
+    """How long a run took; see `money.quoting.runs`."""
 
     engine: Annotated[str, Field(max_length=64)]
     model: Name

@@ -13,7 +13,7 @@ from hinode.jobs.states import Outcome
 from hinode.jobs.worker.remote import protocol
 from hinode.jobs.worker.remote.connection import Connection
 from hinode.jobs.worker.remote.protocol import MAX_MESSAGE_LENGTH, Measurement, read_lease
-from hinode.money import runs
+from hinode.money.quoting import runs
 from hinode.parsing import parse
 from hinode.request import MediaFile
 from hinode.rights.fingerprint import Fingerprint

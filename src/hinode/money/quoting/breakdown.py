@@ -9,7 +9,7 @@ from hinode.money.amounts import MICRO
 from hinode.money.books.prices import Comparison
 from hinode.money.meters.usage import HOUR, Power
 from hinode.money.pricing import CURRENCY
-from hinode.money.quotes import Alternative, Quote
+from hinode.money.quoting.quotes import Alternative, Quote
 
 
 def itemise(

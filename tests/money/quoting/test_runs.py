@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from hinode.engines.protocol import Cost
-from hinode.money import runs as recorded_runs
-from hinode.money.predict import Run, Work
-from hinode.money.runs import Kind
+from hinode.money.quoting import runs as recorded_runs
+from hinode.money.quoting.predict import Run, Work
+from hinode.money.quoting.runs import Kind
 from hinode.records.database import Database
 from hinode.records.tables import runs
 

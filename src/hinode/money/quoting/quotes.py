@@ -15,13 +15,13 @@ from typing import Any
 
 from hinode import directing, engines
 from hinode.errors import HinodeError
-from hinode.money import runs
 from hinode.money.fresh import Fresh
-from hinode.money.hardware import hardware, has_gpu
-from hinode.money.offers import VALID_SECONDS
-from hinode.money.predict import Prediction, Predictor, Run, Span, Work, fit
-from hinode.money.runs import Kind, Measured
-from hinode.money.stages import in_order, remaining_seconds
+from hinode.money.quoting import runs
+from hinode.money.quoting.hardware import hardware, has_gpu
+from hinode.money.quoting.offers import VALID_SECONDS
+from hinode.money.quoting.predict import Prediction, Predictor, Run, Span, Work, fit
+from hinode.money.quoting.runs import Kind, Measured
+from hinode.money.quoting.stages import in_order, remaining_seconds
 from hinode.records.database import Database
 from hinode.registry.profiles import STANDARD
 from hinode.request import Capabilities, Request
@@ -278,7 +278,7 @@ def _name(request: Request) -> str:
 
 @lru_cache(maxsize=1)
 def _priors() -> dict[str, dict[str, list[float]]]:
-    text = (files("hinode.money") / "priors.json").read_text("utf-8")
+    text = (files("hinode.money.quoting") / "priors.json").read_text("utf-8")
     priors: dict[str, dict[str, list[float]]] = json.loads(text)["coefficients"]
     return priors
 

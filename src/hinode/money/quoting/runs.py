@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hinode.engines.protocol import Cost
-from hinode.money.predict import MIN_RUNS, Run, Work
+from hinode.money.quoting.predict import MIN_RUNS, Run, Work
 from hinode.records.prepared import Prepared
 from hinode.records.tables import runs
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hinode.engines.protocol import Cost
-from hinode.money.predict import Prediction, Run, Work, fit
+from hinode.money.quoting.predict import Prediction, Run, Work, fit
 
 PRIOR = {"load": [0.5, 0, 0, 0, 0], "sample": [0, 1e-4, 1e-9, 0, 0], "encode": [0, 0, 0, 0, 1e-7]}
 
