@@ -15,6 +15,7 @@ import argparse
 import json
 import multiprocessing
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -121,12 +122,13 @@ def run_operations(url: str, seed: int, count: int, position: Any, accepted: Any
 
 @dataclass
 class Torture:
-    """What a run with random operations came to."""
+    """What a run with random operations came to; `failures` are of processes that ended by an error."""
 
     operations: int
     accepted: int
     refused: int
     kills: int
+    failures: int
     seconds: float
     audit_seconds: float
     report: Audit
@@ -147,7 +149,7 @@ def torture(url: str, operations: int, processes: int, seed: int, life: float = 
     context.set_forkserver_preload([__name__])
     share = -(-operations // processes)
     counters = [[context.Value("q", 0) for _ in range(3)] for _ in range(processes)]
-    draw, kills, begin = random.Random(seed), 0, time.perf_counter()
+    draw, kills, failures, begin = random.Random(seed), 0, 0, time.perf_counter()
 
     def start(number: int) -> Any:
         arguments = (url, seed * 1000 + number, share, *counters[number])
@@ -164,6 +166,7 @@ def torture(url: str, operations: int, processes: int, seed: int, life: float = 
             process.kill()
             kills += 1
         process.join()
+        failures += process.exitcode not in (0, -signal.SIGKILL)
         if counters[number][0].value >= share:
             running.pop(number)
         else:
@@ -176,7 +179,7 @@ def torture(url: str, operations: int, processes: int, seed: int, life: float = 
         rows = connection.exec_driver_sql("SELECT kind, count(*) FROM ledger_transfers GROUP BY kind")
         kinds = Counter({str(kind): int(count) for kind, count in rows})
     total, accepted, refused = (sum(each[n].value for each in counters) for n in range(3))
-    return Torture(total, accepted, refused, kills, seconds, audit_seconds, report, kinds=kinds)
+    return Torture(total, accepted, refused, kills, failures, seconds, audit_seconds, report, kinds=kinds)
 
 
 def pairs(url: str, number: int, seconds: float, start: Barrier, results: Any) -> None:
@@ -276,7 +279,7 @@ def _print_torture(url: str, name: str, options: argparse.Namespace) -> bool:
     else:
         print(
             f"{name:10}  {result.operations:,} operations ({result.accepted:,} posted, {result.refused:,} "
-            f"refused), {result.kills:,} kills, {result.seconds:,.0f} s"
+            f"refused), {result.kills:,} kills, {result.failures} failures, {result.seconds:,.0f} s"
         )
         print(
             f"            {report.postings:,} postings audited in {result.audit_seconds:.1f} s: sums "
@@ -284,7 +287,7 @@ def _print_torture(url: str, name: str, options: argparse.Namespace) -> bool:
         )
         for finding in report.findings:
             print(f"            {finding.rule}: {finding.id}")
-    return not report.sound or result.audit_seconds > AUDIT_BAR
+    return bool(result.failures) or not report.sound or result.audit_seconds > AUDIT_BAR
 
 
 if __name__ == "__main__":

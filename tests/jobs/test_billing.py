@@ -101,6 +101,20 @@ def test_what_is_cancelled_pays_for_the_part_that_was_made(service: Service) -> 
     assert service.amounts() == (1_900_000, 0, 100_000)
 
 
+def test_credit_that_expired_is_booked_once(service: Service) -> None:
+    with service.database.write() as connection:
+        ends = {"expires_at": START + 60}
+        credit.add_credit(connection, "gift", "proj_1", DOLLAR, "USD", Kind.GRANTS, START, **ends)
+    ledger = Credit(service.database, service.clock)
+    assert ledger.book_expired() == 0
+    service.store.submit([draft()])  # sets 40 cents of the gift aside
+    service.clock.now += 61
+    assert [ledger.book_expired() for _ in range(2)] == [1, 0]
+    with service.database.read() as connection:
+        assert balance(connection, operator_account(Kind.EXPIRED, "USD")) == 600_000
+    assert service.amounts()[0] == 2 * DOLLAR
+
+
 def test_nothing_is_admitted_without_credit_and_a_free_project_needs_none(service: Service) -> None:
     with pytest.raises(InsufficientCredit, match="lacks"):
         service.store.submit([draft()] * 6)

@@ -20,6 +20,7 @@ from hinode.money import budgets
 from hinode.money.budgets import Budget, Scope
 from hinode.money.ledger import accounts, holds
 from hinode.money.ledger.accounts import Account
+from hinode.money.ledger.credit import expire_lots
 from hinode.money.pricing import CURRENCY, Pricing
 from hinode.money.quoting import offers
 from hinode.money.quoting.offers import Terms
@@ -70,6 +71,11 @@ class Credit:
             billing = connection.scalar(sa.select(projects.c.billing).where(projects.c.id == project_id))
             lots = accounts.lots(connection, project_id, CURRENCY)
         return ProjectCredit(bool(billing), CURRENCY, [lot for lot in lots if lot.is_open(now)])
+
+    def book_expired(self) -> int:
+        """Book credit that expired, of all projects, and return the number of lots; see `expire_lots`."""
+        with self._database.write() as connection:
+            return expire_lots(connection, self._clock())
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,7 @@ def test_any_sequence_of_operations_leaves_sound_books(
 def test_books_are_sound_after_processes_were_killed(database_url: str) -> None:
     result = torture(database_url, operations=10_000, processes=2, seed=7, life=3.0)
     assert result.kills > 3
+    assert result.failures == 0
     assert result.accepted > result.operations / 3
     assert result.report.findings == []
     assert result.report.sound

@@ -209,6 +209,7 @@ def _periodic_tasks(context: Context, deliverer: Deliverer) -> list[PeriodicTask
         PeriodicTask("recording uses of sessions", 5.0, context.sessions.record_uses),
         PeriodicTask("recording daily meters", 5.0, context.meters.flush),
         PeriodicTask("telling daily meters", 600.0, DayTeller(database, clock).tell),
+        PeriodicTask("booking credit that expired", 600.0, context.credit.book_expired),
         PeriodicTask("failing jobs that no live worker can run", 30.0, context.store.give_up),
         PeriodicTask("checking the health of upstreams", PROBE_SECONDS, _prober(context.settings)),
         PeriodicTask("entering older videos in the library", 300.0, context.library.fill),

@@ -54,6 +54,11 @@ class Account:
         return self.expires_at is None or self.expires_at > now
 
 
+BURN_ORDER = "priority, expires_at IS NULL, expires_at, id"
+"""Of lots, in SQL: the order in which they burn. Whoever locks several takes them in it, or two transactions
+could wait for each other."""
+
+
 def operator_account(kind: Kind, currency: str) -> str:
     """The id of the operator's account of a kind, such as "revenue:USD"."""
     return f"{kind.value}:{check_currency(currency)}"

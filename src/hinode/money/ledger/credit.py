@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from hinode.errors import BadInput
 from hinode.money.amounts import check_amount, format_amount
-from hinode.money.ledger.accounts import Account, Kind, open_account, open_operator_account
+from hinode.money.ledger.accounts import BURN_ORDER, Account, Kind, open_account, open_operator_account
 from hinode.money.ledger.transfers import Kind as Move
 from hinode.money.ledger.transfers import (
     LedgerError,
@@ -213,7 +213,7 @@ def expire_lots(connection: Connection, now: float, limit: int = 1000) -> int:
     query = (
         sa.select(table.id)
         .where(table.kind == Kind.LOT.value, table.expires_at <= now, table.balance - table.pending > 0)
-        .order_by(table.id)
+        .order_by(sa.text(BURN_ORDER))
         .limit(limit)
     )
     lot_ids = list(connection.scalars(query))

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from hinode.errors import HinodeError
 from hinode.money.amounts import check_amount, format_amount
-from hinode.money.ledger.accounts import Kind, open_operator_account, operator_account
+from hinode.money.ledger.accounts import BURN_ORDER, Kind, open_operator_account, operator_account
 from hinode.money.ledger.transfers import Kind as Move
 from hinode.money.ledger.transfers import (
     LedgerError,
@@ -23,13 +23,12 @@ from hinode.money.ledger.transfers import (
 )
 from hinode.records.prepared import Prepared
 
-_OPEN_LOTS = """
+_OPEN_LOTS = f"""
     SELECT id, balance - pending AS available, priority, expires_at FROM ledger_accounts
     WHERE kind = 'lot' AND project_id = :project_id AND currency = :currency
         AND balance - pending > 0 AND (expires_at IS NULL OR expires_at > :now)
-    ORDER BY priority, expires_at IS NULL, expires_at, id FOR UPDATE
+    ORDER BY {BURN_ORDER} FOR UPDATE
 """
-_ORDER = "ORDER BY priority, expires_at IS NULL, expires_at, id"
 _LOTS = Prepared(_OPEN_LOTS)
 # One statement, because a transaction of several waits for each of them while others wait for its locks. It
 # inserts nothing if the hold is there, credit is lacking, or no account takes the money. PostgreSQL has it as
@@ -37,8 +36,8 @@ _LOTS = Prepared(_OPEN_LOTS)
 _PLACE = Prepared(
     f"""
     WITH lots AS MATERIALIZED ({_OPEN_LOTS}), legs AS (
-        SELECT id, available, row_number() OVER ({_ORDER}) - 1 AS number,
-            sum(available) OVER ({_ORDER}) - available AS before, sum(available) OVER () AS total
+        SELECT id, available, row_number() OVER (ORDER BY {BURN_ORDER}) - 1 AS number,
+            sum(available) OVER (ORDER BY {BURN_ORDER}) - available AS before, sum(available) OVER () AS total
         FROM lots
     )
     INSERT INTO ledger_transfers
@@ -225,7 +224,7 @@ def refund(connection: Connection, hold_id: str, refund_id: str, amount: int, no
             rest -= part
     if rest or not entries:
         raise LedgerError(f"less was captured by the hold {hold_id!r}", "refund at most what was captured")
-    insert(connection, entries)
+    insert(connection, entries[::-1])  # which locks the lots in the order in which they burn
 
 
 def find(connection: Connection, hold_id: str) -> Hold | None:
