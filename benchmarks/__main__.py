@@ -5,7 +5,7 @@
     fairness    waits under the scheduler and under simpler ones, with a virtual clock
     queue       jobs claimed and finished per second by several processes on one SQLite file
     quote       answering time of a quote behind a long queue, as a ratio to a plain route
-    marking     what signing costs: in a running worker, and in the whole process of the command
+    marking     what marks and the signature cost: in a running worker, and in the process of the command
     latency     answering times of the API while workers generate and clients poll
 
 and, only by name, because they take long:
@@ -35,7 +35,6 @@ and, only by name, because they take long:
     torture     workers and servers killed at random points, again and again
     upgrade     an old and a new version together while the tables are migrated: waits, lost jobs
     watermark   marks found again after encoders, crops and the like, and false positives
-    watermark-speed  laying the mark beside encoding, as a ratio
 
 Options go to the benchmark that is named; NAME --help lists them. With --json alone each of the short ones
 prints one JSON object on a line.
@@ -77,7 +76,6 @@ NAMES = (
     "torture",
     "upgrade",
     "watermark",
-    "watermark-speed",
 )
 
 
