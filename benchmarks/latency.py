@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -37,12 +38,15 @@ TOGETHER = 50
 
 
 class Client:
-    """One that polls: a connection, a video, and what came of every question."""
+    """One that polls: a connection, a video, and what came of every question. It polls with plain bytes,
+    since a library would take as much of the machine as the servers."""
 
     def __init__(self, url: str, key: str) -> None:
         self.http = httpx.AsyncClient(
             base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=30.0, trust_env=False
         )
+        self.address = urlsplit(url).netloc
+        self.head = f"Host: {self.address}\r\nAuthorization: Bearer {key}\r\n\r\n"
         self.video = ""
         self.seconds: list[float] = []
         self.statuses: Counter[str] = Counter()
@@ -58,20 +62,23 @@ class Client:
     async def poll(self, begin: float, until: float) -> None:
         """Ask once a second, at the same point of every second, until the time is over."""
         due = begin
+        host, port = self.address.split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        question = f"GET /v1/videos/{self.video} HTTP/1.1\r\n{self.head}".encode()
         while due < until:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             start = time.perf_counter()
-            try:
-                answer = await self.http.get(f"/v1/videos/{self.video}")
-                body = answer.json()
-                if answer.status_code == 200 and body["id"] == self.video:
-                    self.statuses[body["status"]] += 1
-                else:
-                    self.errors.append(f"{answer.status_code}: {answer.text[:200]}")
-            except (httpx.HTTPError, ValueError, KeyError) as error:
-                self.errors.append(f"{type(error).__name__}: {error}")
+            writer.write(question)
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            length = int(head.split("content-length:")[1].split("\r\n")[0])
+            body = json.loads(await reader.readexactly(length))
             self.seconds.append(time.perf_counter() - start)
+            if head.split()[1] == "200" and body["id"] == self.video:
+                self.statuses[body["status"]] += 1
+            else:
+                self.errors.append(f"{head.split()[1]}: {body}"[:200])
             due += 1.0
+        writer.close()
 
 
 async def ask(

@@ -83,7 +83,8 @@ def _mix(results: dict[str, Any]) -> str:
 
 def _uses(results: dict[str, Any]) -> str:
     database = results["database"]
-    cells = [*database["uses"], *({"time": name, **row} for name, row in database["max_cell"].items())]
+    largest = [{"time": name, **row} for name, row in database["max_cell"].items()]
+    cells = [*(row for row in database["uses"] if row not in largest), *largest]
     cells.sort(key=lambda row: (row["time"] != "peak", row["gpus"]))
     max_cell = {(name, row["gpus"]) for name, row in database["max_cell"].items()}
     rows = (
