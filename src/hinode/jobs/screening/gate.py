@@ -156,10 +156,11 @@ class Gate:
             BadInput: the file cannot be read.
         """
         policy = self.present()
-        people = self._equipment(policy).people
+        equipment = self._equipment(policy)
+        people = equipment.people
         if not people:
             return None
-        key = people, file.digest
+        key = "people", equipment, file.digest
         if key in self._passed:
             return False
         try:
