@@ -68,15 +68,18 @@ class Client:
         while due < until:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             start = time.perf_counter()
-            writer.write(question)
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-            length = int(head.split("content-length:")[1].split("\r\n")[0])
-            body = json.loads(await reader.readexactly(length))
+            try:
+                writer.write(question)
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                length = int(head.split("content-length:")[1].split("\r\n")[0])
+                body = json.loads(await reader.readexactly(length))
+                if head.split()[1] == "200" and body["id"] == self.video:
+                    self.statuses[body["status"]] += 1
+                else:
+                    self.errors.append(f"{head.split()[1]}: {body}"[:200])
+            except (OSError, EOFError, ValueError, LookupError) as error:
+                self.errors.append(f"{type(error).__name__}: {error}")
             self.seconds.append(time.perf_counter() - start)
-            if head.split()[1] == "200" and body["id"] == self.video:
-                self.statuses[body["status"]] += 1
-            else:
-                self.errors.append(f"{head.split()[1]}: {body}"[:200])
             due += 1.0
         writer.close()
 

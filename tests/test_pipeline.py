@@ -233,8 +233,8 @@ def test_a_clip_of_free_use_shows_that_it_was_generated(clip: Clip, tmp_path: Pa
 def test_the_pictures_of_a_clip_carry_its_notice(clip: Clip, tmp_path: Path) -> None:
     wide = dataclasses.replace(clip, frames=np.full((16, 180, 320, 3), 90, np.uint8))
     Image.fromarray(wide.frames[0]).save(tmp_path / "a.png")
-    shown = Reference(KEYFRAME, "a", "image/png", path=str(tmp_path / "a.png"), at=8 / wide.fps)
-    request = Request("x", *wide.size, seconds=16 / wide.fps, visible_mark=True, references=(shown,))
+    keyframe = Reference(KEYFRAME, "a", "image/png", path=str(tmp_path / "a.png"), at=8 / wide.fps)
+    request = Request("x", *wide.size, seconds=16 / wide.fps, visible_mark=True, references=(keyframe,))
     files = tmp_path / "a.webp", tmp_path / "a.jpg"
     pipeline.write_stills(request, wide, *files, marking=MARKING)
     thumbnail, sheet = (np.asarray(Image.open(file).convert("L")) for file in files)

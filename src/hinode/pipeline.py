@@ -303,8 +303,8 @@ def write_stills(
         words = _notice(request, marks, size)
         if words and not words.fits(size):  # those of the installation fit the video
             words = Notice.short(size)
-        is_drawn = coverage is None or coverage(index) is not False
-        return words.draw(picture, 0) if words and is_drawn else picture
+        is_generated = coverage is None or coverage(index) is not False
+        return words.draw(picture, 0) if words and is_generated else picture
 
     small = stills.thumbnail(upscale_frames(clip, frames, large), large, notice)
     sheet = stills.spritesheet(upscale_frames(clip, frames, tile), tile, notice)

@@ -79,9 +79,9 @@ class UploadPolicy:
             RightsRefusal: it may not be used.
         """
         self.check_staydown(file.digest, path, field)
-        is_shown = self.person_check(file, field)
-        if is_shown is not None:
-            if is_shown:
+        has_person = self.person_check(file, field)
+        if has_person is not None:
+            if has_person:
                 message = f"{field}: it shows a person, and a person may be shown with consent only"
                 remedy = "make a character of the person, with the consent of that person"
                 raise PersonShown(message, remedy, field=field)
