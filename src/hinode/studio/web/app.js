@@ -88,7 +88,7 @@ function App() {
     { keys: "mod+k", label: t("palette.open"), run: openPalette, inText: true },
     { keys: "?", label: t("shortcuts.title"), run: openShortcuts },
     ...PAGES.filter((page) => page.icon && page.keys && (!page.isShown || page.isShown())).map((page) => ({ keys: page.keys ?? "", label: t("goto", { page: t(`nav.${page.name}`) }), run: () => navigate(page.name) })),
-  ], [session.value?.project?.feed_enabled, session.value?.project?.billing, mayReview()]);
+  ]);
   const { page, id, query } = route.value;
   useEffect(() => {
     // A new page begins at its top, for eyes and for screen readers.

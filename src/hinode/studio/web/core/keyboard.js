@@ -1,6 +1,6 @@
 // The one handler of keys. Shortcuts are registered while a page or a dialog is shown.
 import { load, store } from "./storage.js";
-import { effect, signal, useEffect } from "./ui.js";
+import { effect, signal, useLayoutEffect, useRef } from "./ui.js";
 
 /**
  * @typedef {object} Shortcut
@@ -17,17 +17,21 @@ export const shortcuts = signal(/** @type {Shortcut[]} */ ([]));
 const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
 
 /**
- * Register shortcuts while the component is shown.
+ * Register shortcuts while the component is shown; a key runs what the last rendering made.
  * @param {Shortcut[]} list
- * @param {unknown[]} inputs what the actions read
  */
-export function useShortcuts(list, inputs) {
-  useEffect(() => {
-    shortcuts.value = [...shortcuts.peek(), ...list];
+export function useShortcuts(list) {
+  const last = useRef(list);
+  last.current = list;
+  // Before the next key arrives.
+  useLayoutEffect(() => {
+    const entries = list.map((entry, index) => ({ ...entry, run: (/** @type {KeyboardEvent} */ event) => last.current[index].run(event) }));
+    shortcuts.value = [...shortcuts.peek(), ...entries];
     return () => {
-      shortcuts.value = shortcuts.peek().filter((entry) => !list.includes(entry));
+      shortcuts.value = shortcuts.peek().filter((entry) => !entries.includes(entry));
     };
-  }, inputs);
+    // Without the functions.
+  }, [JSON.stringify(list)]);
 }
 
 /**

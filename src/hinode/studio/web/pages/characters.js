@@ -24,7 +24,7 @@ export default function Page({ id }) {
   const [making, setMaking] = useState(false);
   const [words, setWords] = useState("");
   useEffect(() => { loadCharacters().catch(notifyError); }, []);
-  useShortcuts([{ keys: "n", label: t("characters.new"), group: t("characters.title"), run: () => setMaking(true) }], []);
+  useShortcuts([{ keys: "n", label: t("characters.new"), group: t("characters.title"), run: () => setMaking(true) }]);
   const all = /** @type {Character[] | null} */ (known.value);
   const parts = words.toLowerCase().split(/\s+/).filter(Boolean);
   const shown = (all ?? []).filter((entry) => parts.every((part) => `${entry.name} ${entry.notes} ${entry.description}`.toLowerCase().includes(part)));

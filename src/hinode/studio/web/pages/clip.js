@@ -74,7 +74,7 @@ export default function Page({ id }) {
       { keys: "s", label: t("clip.star"), group, run: star },
       { keys: "delete", label: t("clip.delete"), group, run: trash },
     ] : []),
-  ] : [], [video, neighbours, write]);
+  ] : []);
 
   if (missing) return html`<${PageHead} title=${t("clip.title")} /><${Missing} />`;
   if (!video) return html`<${PageHead} title=${t("clip.title")} /><div class="clip-page" aria-busy="true"><div class="main"><div class="picture skeleton"><span class="blank"></span></div></div><div class="side"><div class="sheet panel skeleton"></div></div></div>`;

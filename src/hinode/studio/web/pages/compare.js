@@ -73,7 +73,7 @@ function Comparison({ one, two, onPick }) {
     ...VIEWS.map((name, index) => ({ keys: String(index + 1), label: t(`compare.view.${name}`), group, run: () => setView(name) })),
     { keys: "[", label: t("compare.wipeBack"), group, run: () => move(-5) },
     { keys: "]", label: t("compare.wipeForward"), group, run: () => move(5) },
-  ], [frame, frames, view]);
+  ]);
   const ratio = one.size.split("x").map(Number);
   return html`<div class="compare-head row between wrap">
       <${Segmented} label=${t("compare.view")} value=${view} onChange=${setView} options=${VIEWS.map((value) => ({ value, label: t(`compare.view.${value}`) }))} />

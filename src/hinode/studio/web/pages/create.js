@@ -43,7 +43,7 @@ export default function Page({ query }) {
     { keys: "mod+z", label: t("action.undo"), run: () => history.undo(), group: t("create.title") },
     { keys: "mod+shift+z", label: t("create.redo"), run: () => history.redo(), group: t("create.title") },
     { keys: "/", label: t("create.focusPrompt"), run: focusPrompt, group: t("create.title") },
-  ], []);
+  ]);
   return html`<${PageHead} title=${t("create.title")}>
       <${Button} kind="quiet" icon="undo" label=${t("action.undo")} disabled=${!history.canUndo.value} onClick=${() => history.undo()} />
       <${Button} kind="quiet" icon="redo" label=${t("create.redo")} disabled=${!history.canRedo.value} onClick=${() => history.redo()} />

@@ -158,7 +158,7 @@ function Library({ query }) {
       { keys: "s", label: t("library.star"), group, run: () => withCurrent((entry) => changeEntry(list, entry, { favourite: !entry.favourite })) },
       { keys: "delete", label: t("action.delete"), group, run: () => trash(targets()) },
     ] : []),
-  ], [active, selected, total, version, list]);
+  ]);
   /** @param {DragEvent} event @param {number} index */
   const drag = (event, index) => {
     const entry = list.at(index);

@@ -22,7 +22,7 @@ export default function QueuePage() {
   const state = queue.value;
   const paused = state?.paused ?? false;
   const toggle = () => setPaused(!queue.peek()?.paused);
-  useShortcuts(mayWrite() ? [{ keys: "p", label: t("queue.pauseKey"), group: t("queue.title"), run: toggle }] : [], []);
+  useShortcuts(mayWrite() ? [{ keys: "p", label: t("queue.pauseKey"), group: t("queue.title"), run: toggle }] : []);
   const head = html`<${PageHead} title=${t("queue.title")}>
     ${state && mayWrite() && html`<${Button} icon=${paused ? "play" : "pause"} onClick=${toggle}>${t(paused ? "queue.resume" : "queue.pause")}<//>`}
   <//>`;

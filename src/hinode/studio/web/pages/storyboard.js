@@ -35,7 +35,7 @@ export default function Page({ id }) {
     { keys: "mod+shift+z", label: t("create.redo"), group: t("storyboard.title"), run: redo },
     { keys: "mod+y", label: "", group: t("storyboard.title"), run: redo },
     { keys: "mod+s", label: t("storyboard.saveNow"), group: t("storyboard.title"), inText: true, run: () => { board.save().catch(() => {}); } },
-  ], [board]);
+  ]);
   if (board.failure.value) return html`<${PageHead} title=${t("storyboard.title")} /><p class="error" role="alert">${board.failure.value}</p><p><a href=${href("storyboards")}>${t("storyboards.all")}</a></p>`;
   if (!board.ready.value) return html`<${PageHead} title=${t("storyboard.title")} /><p class="loading" aria-busy="true">${t("app.loading")}</p>`;
 

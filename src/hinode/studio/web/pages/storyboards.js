@@ -85,7 +85,7 @@ export default function Page() {
     notify(t("storyboards.deleted", { title: entry.title }), { action: { label: t("action.undo"), run: () => restore(entry) } });
     await load();
   });
-  useShortcuts([{ keys: "n", label: t("storyboards.new"), group: t("storyboards.title"), run: create }], []);
+  useShortcuts([{ keys: "n", label: t("storyboards.new"), group: t("storyboards.title"), run: create }]);
   const parts = words.toLowerCase().split(/\s+/).filter(Boolean);
   const shown = (entries ?? []).filter((entry) => parts.every((part) => entry.title.toLowerCase().includes(part)));
   /** @param {DragEvent} event */

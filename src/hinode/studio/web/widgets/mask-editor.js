@@ -135,7 +135,7 @@ export function MaskTools({ mask, frame, onSeek, moves = true }) {
   useShortcuts([
     { keys: "mod+z", label: t("action.undo"), group: t("mask.title"), run: () => history.undo() },
     { keys: "mod+shift+z", label: t("mask.redo"), group: t("mask.title"), run: () => history.redo() },
-  ], [mask]);
+  ]);
   const painted = isPainted(value.shapes);
   return html`<div class="mask-tools stack" role="group" aria-label=${t("mask.title")}>
     <div class="row between"><h3>${t("mask.title")}</h3><span class="row">

@@ -182,7 +182,7 @@ export function Player({ video, autoplay = false, marks = null, onMarks, onFrame
       { keys: "o", label: t("player.markOut"), group, run: () => now.current.markOut() },
       { keys: "x", label: t("player.unmark"), group, run: () => onMarks(null) },
     ] : []),
-  ] : [], [keys, fps, Boolean(onMarks)]);
+  ] : []);
 
   const [width, height] = video.size.split("x").map(Number);
   const share = (/** @type {number} */ number) => `${(number / frames) * 100}%`;

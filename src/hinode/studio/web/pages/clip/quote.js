@@ -48,7 +48,7 @@ export function BeforeYouClick({ operation, label, body, missing, profiles, prof
   // Without an answer the click is tried; a refusal says what to change first.
   const refused = Boolean(refusal && refusal.status >= 400 && refusal.status < 500 && refusal.status !== 404);
   const ready = !missing && !refused && !busy;
-  useShortcuts([{ keys: "mod+enter", label, group: t("clip.title"), inText: true, run: () => ready && onGo() }], [ready, label, onGo]);
+  useShortcuts([{ keys: "mod+enter", label, group: t("clip.title"), inText: true, run: () => ready && onGo() }]);
   const chosen = profile ?? quote?.profile ?? "standard";
   const minutes = quote ? Math.max(1, Math.round((quote.valid_until - Date.now() / 1000) / 60)) : 0;
   return html`<section class="quote stack" aria-label=${t("quote.title")}>

@@ -72,8 +72,8 @@ export function Workbench({ video, children }) {
     /** @type {HTMLElement | null} */ (document.querySelector('.operations [aria-expanded="true"]'))?.focus();
   };
   const write = Boolean(session.value) && mayWrite();
-  useShortcuts(operation ? [{ keys: "escape", label: t("clip.closeOperation"), group: t("clip.operations"), run: close }] : [], [draft]);
-  useShortcuts(write ? operations.map((entry) => ({ keys: entry.keys, label: t(`op.${entry.name}`), group: t("clip.operations"), run: () => choose(entry.name) })) : [], [draft, operations.length, write]);
+  useShortcuts(operation ? [{ keys: "escape", label: t("clip.closeOperation"), group: t("clip.operations"), run: close }] : []);
+  useShortcuts(write ? operations.map((entry) => ({ keys: entry.keys, label: t(`op.${entry.name}`), group: t("clip.operations"), run: () => choose(entry.name) })) : []);
 
   const value = operation && { ...operation.initial(video), ...draft.values?.[operation.name] };
   const context = operation && {

@@ -57,7 +57,7 @@ export function Filters({ filters, total, children }) {
     }, 180);
     return () => clearTimeout(timer);
   }, [words]);
-  useShortcuts([{ keys: "/", label: t("library.search"), group: t("library.title"), run: () => search.current?.focus() }], []);
+  useShortcuts([{ keys: "/", label: t("library.search"), group: t("library.title"), run: () => search.current?.focus() }]);
   const active = NAMES.filter((name) => !["q", "starred", "order", "collection"].includes(name) && filters[name]).length;
   const any = active > 0 || filters.q || filters.starred || filters.collection;
   return html`<div class="library-filters" role="search" aria-label=${t("library.filters")}>

@@ -129,7 +129,7 @@ export function Line({ board, onSettings, children }) {
     { keys: "-", label: t("storyboard.shorter"), group, run: () => act.stretch(-1) },
     { keys: "=", label: t("storyboard.longer"), group, run: () => act.stretch(1) },
     { keys: "shift+l", label: t("storyboard.lock"), group, run: act.lock },
-  ], [board]);
+  ]);
   /** Keys of a card: those that move and stretch it. @param {KeyboardEvent} event */
   const onKey = (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];

@@ -105,7 +105,7 @@ export function Stage({ board }) {
     { keys: "End", label: t("storyboard.toEnd"), group, run: () => now.current.seek(now.current.total) },
     { keys: "f", label: t("player.full"), group, run: fullScreen },
     { keys: "m", label: t("player.unmute"), group, run: () => setSound((before) => !before) },
-  ], []);
+  ]);
 
   const local = here ? frame.value - here.start : 0;
   return html`<div class="board-stage sheet" ref=${box} style=${{ "--ratio": `${width / height}` }}>

@@ -45,7 +45,7 @@ export default function Review() {
     { keys: "k", label: t("trust.previous"), group: t("trust.title"), run: () => step(-1) },
     { keys: "a", label: t("trust.approve"), group: t("trust.title"), run: () => press("approve") },
     { keys: "r", label: t("trust.refuse"), group: t("trust.title"), run: () => press("refuse") },
-  ], [list]);
+  ]);
   if (!list) return html`<${Loading} />`;
   return html`<p class="settings-note">${t("trust.review.about")}</p>
     <div><${Segmented} label=${t("trust.show")} options=${Object.keys(TABS).map((value) => ({ value, label: t(`trust.tab.${value}`) }))} value=${tab} onChange=${setTab} /></div>

@@ -22,7 +22,7 @@ const GROWTH = 1.1;
 
 export function SketchBar() {
   const [listed, setListed] = useState(false);
-  useShortcuts([{ keys: "space", label: t("create.sketch.play"), group: t("create.title"), run: () => { playing.value = !playing.peek(); } }], []);
+  useShortcuts([{ keys: "space", label: t("create.sketch.play"), group: t("create.title"), run: () => { playing.value = !playing.peek(); } }]);
   const now = view.value;
   if (!now || now.demo) return null;
   const { plan } = now;
