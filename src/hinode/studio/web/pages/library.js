@@ -47,6 +47,8 @@ function Library({ query }) {
   const [sheet, setSheet] = useState(false);
   const [wide, setWide] = useState(WIDE.matches);
   const anchor = useRef(0);
+  /** The ids of a selection while they are read. */
+  const reading = useRef(/** @type {Promise<string[]> | null} */ (null));
   const seen = useRef(/** @type {[number, number]} */ ([0, 40]));
   const grid = useRef(/** @type {import("../widgets/virtual-grid.js").GridHandle | null} */ (null));
   const total = list.total.value;
@@ -63,7 +65,7 @@ function Library({ query }) {
     };
   }, []);
   useEffect(() => {
-    setSelected(new Set());
+    mark([]);
     if (before) {
       // After the frame has put a new page at its top.
       setTimeout(() => scrollTo({ top: before.top, behavior: "instant" }));
@@ -114,34 +116,47 @@ function Library({ query }) {
     setActive(id);
     setChosen(list.at(index) ?? null);
   };
+  /** @param {Iterable<string>} ids */
+  const mark = (ids) => {
+    reading.current = null;
+    setSelected(new Set(ids));
+  };
+  /** @param {number} first @param {number} last */
+  const markBetween = async (first, last) => {
+    const ids = list.ids(first, last);
+    reading.current = ids;
+    try {
+      const names = await ids;
+      if (reading.current === ids) mark(names);
+    } catch (error) {
+      if (reading.current === ids) reading.current = null;
+      notifyError(error);
+    }
+  };
   /** @param {number} index @param {"one" | "toggle" | "range"} kind */
-  const select = async (index, kind) => {
+  const select = (index, kind) => {
     const entry = list.at(index);
     if (kind === "one") {
       anchor.current = index;
-      setSelected(new Set());
+      mark([]);
       if (!WIDE.matches) setSheet(true);
       return;
     }
-    if (kind === "range") {
-      const ids = await list.ids(Math.min(anchor.current, index), Math.max(anchor.current, index)).catch(notifyError);
-      if (ids) setSelected(new Set(ids));
-      return;
-    }
+    if (kind === "range") return void markBetween(Math.min(anchor.current, index), Math.max(anchor.current, index));
     if (!entry) return;
     anchor.current = index;
     const next = new Set(selected);
     if (!next.delete(entry.id)) next.add(entry.id);
-    setSelected(next);
+    mark(next);
     announce(t("library.selected", { count: next.size }));
   };
-  const selectAll = () => list.ids(0, Math.max(0, total - 1)).then((ids) => setSelected(new Set(ids)), notifyError);
+  const selectAll = () => markBetween(0, Math.max(0, total - 1));
   /** @param {string[]} ids */
   const trash = (ids) => {
     if (!ids.length) return;
     const index = Math.max(0, list.indexOf(ids[0]));
     const focused = document.activeElement?.closest(".virtual-grid");
-    setSelected(new Set());
+    mark([]);
     setSheet(false);
     trashEntries(list, ids, back);
     setActive("");
@@ -153,10 +168,10 @@ function Library({ query }) {
   const withCurrent = (run) => current && run(current);
   useShortcuts([
     { keys: "mod+a", label: t("library.selectEvery"), group, run: selectAll },
-    { keys: "escape", label: t("library.unselect"), group, run: () => setSelected(new Set()) },
+    { keys: "escape", label: t("library.unselect"), group, run: () => mark([]) },
     ...(write ? [
       { keys: "s", label: t("library.star"), group, run: () => withCurrent((entry) => changeEntry(list, entry, { favourite: !entry.favourite })) },
-      { keys: "delete", label: t("action.delete"), group, run: () => trash(targets()) },
+      { keys: "delete", label: t("action.delete"), group, run: async () => trash((await reading.current?.catch(() => [])) ?? targets()) },
     ] : []),
   ]);
   /** @param {DragEvent} event @param {number} index */
@@ -205,7 +220,7 @@ function Library({ query }) {
           onWindow=${(/** @type {number} */ first, /** @type {number} */ last) => { seen.current = [Math.max(0, first), last]; list.want(first, last); }} onDrag=${write ? drag : undefined} handle=${(/** @type {any} */ handle) => { grid.current = handle; }}
           render=${(/** @type {Entry | undefined} */ entry, /** @type {number} */ index, /** @type {boolean} */ still) => html`<${Card} entry=${entry} still=${still} selected=${Boolean(entry && selected.has(entry.id))} onToggle=${() => select(index, "toggle")}
             onStar=${write ? () => entry && changeEntry(list, entry, { favourite: !entry.favourite }) : undefined} />`} />
-        ${selected.size > 0 && html`<${SelectionBar} list=${list} selected=${selected} total=${total} onClear=${() => setSelected(new Set())} onAll=${selectAll} onDelete=${() => trash([...selected])} />`}
+        ${selected.size > 0 && html`<${SelectionBar} list=${list} selected=${selected} total=${total} onClear=${() => mark([])} onAll=${selectAll} onDelete=${() => trash([...selected])} />`}
       </section>
       ${wide && panel && html`<aside class="sheet panel library-panel" aria-label=${t("library.panel")} key=${current?.id ?? "none"}>${details ?? html`<${Summary} />`}</aside>`}
     </div>

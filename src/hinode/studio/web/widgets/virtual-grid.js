@@ -2,7 +2,7 @@
 import { announce } from "../core/notices.js";
 import { isComposing } from "../core/keyboard.js";
 import { t } from "../core/strings.js";
-import { classes, html, useEffect, useLayoutEffect, useRef, useState } from "../core/ui.js";
+import { classes, html, useLayoutEffect, useRef, useState } from "../core/ui.js";
 
 const OVERSCAN = 2;
 
@@ -116,7 +116,7 @@ export function VirtualGrid(properties) {
     if (element && hadFocus.current && document.activeElement === document.body) element.focus({ preventScroll: true });
   });
   const hadFocus = useRef(false);
-  useEffect(() => handle?.({ reveal, window: () => [first, Math.max(first, last - 1)] }));
+  useLayoutEffect(() => handle?.({ reveal, window: () => [first, Math.max(first, last - 1)] }));
 
   /** @param {KeyboardEvent} event */
   const onKeyDown = (event) => {
