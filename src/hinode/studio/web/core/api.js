@@ -31,6 +31,9 @@ export class ApiError extends Error {
  * @property {Record<string, string>} [headers]
  */
 
+/** A browser refuses requests that outlive the page when their bodies have 64 KiB together. */
+const OUTLIVING_BYTES = 8192;
+
 /**
  * Call the API and read the JSON of its answer.
  * @param {string} method
@@ -46,8 +49,10 @@ export async function call(method, path, { json, form, query, signal, headers = 
   if (method !== "GET" && session.value?.csrf_token) all["x-csrf-token"] = session.value.csrf_token;
   let answer;
   try {
-    const body = json === undefined ? form : JSON.stringify(json);
-    answer = await fetch(address(path, query), { method, headers: all, body, signal, credentials: "same-origin" });
+    const text = json === undefined ? "" : JSON.stringify(json);
+    // A reload does not take a change back; what has a signal is a question, and ends with the page.
+    const keepalive = method !== "GET" && !form && !signal && new Blob([text]).size <= OUTLIVING_BYTES;
+    answer = await fetch(address(path, query), { method, headers: all, body: form ?? (text || undefined), signal, keepalive, credentials: "same-origin" });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ApiError(t("error.network"));
