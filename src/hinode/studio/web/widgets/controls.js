@@ -1,5 +1,5 @@
 // Small controls. Each is a native control, or behaves as the pattern of ARIA says.
-import { classes, html, useId, useRef } from "../core/ui.js";
+import { classes, html, useId, useRef, useState } from "../core/ui.js";
 import { Icon } from "./icons.js";
 
 /**
@@ -74,6 +74,29 @@ export function Stepper({ label, value, minimum, maximum, onChange, less, more }
     <output aria-live="polite"><b>${value}</b></output>
     <${Button} label=${more} title=${more} disabled=${value >= maximum} onClick=${() => onChange(value + 1)}>+<//>
   </span></div>`;
+}
+
+/**
+ * A field whose text belongs to the person until it is committed: what is rendered in between leaves it alone.
+ * @param {{ value: string | number, onCommit: (text: string) => void, [name: string]: any }} properties
+ */
+export function DraftInput({ value, onCommit, ...rest }) {
+  const [draft, setDraft] = useState(/** @type {string | null} */ (null));
+  return html`<input ...${rest} value=${draft ?? String(value)} onInput=${(/** @type {any} */ event) => setDraft(event.currentTarget.value)} onBlur=${() => setDraft(null)}
+    onChange=${(/** @type {any} */ event) => { setDraft(null); onCommit(event.currentTarget.value); }} />`;
+}
+
+/**
+ * A number in a field; a text that is none changes nothing.
+ * @param {{ value: number, minimum: number, maximum: number, step?: number, onChange: (value: number) => void, [name: string]: any }} properties
+ */
+export function NumberField({ value, minimum, maximum, step = 1, onChange, ...rest }) {
+  /** @param {string} text */
+  const commit = (text) => {
+    const number = step === 1 ? Math.round(Number(text)) : Number(text);
+    if (text) onChange(Math.max(minimum, Math.min(maximum, number)));
+  };
+  return html`<${DraftInput} ...${rest} type="number" min=${minimum} max=${maximum} step=${step} value=${value} onCommit=${commit} />`;
 }
 
 /**

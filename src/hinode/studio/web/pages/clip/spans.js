@@ -2,7 +2,7 @@
 import { timecode } from "../../core/format.js";
 import { t } from "../../core/strings.js";
 import { html } from "../../core/ui.js";
-import { Button } from "../../widgets/controls.js";
+import { Button, NumberField } from "../../widgets/controls.js";
 import { framesOf, rateOf } from "../../widgets/player.js";
 import { Seconds, Words } from "./forms.js";
 
@@ -12,25 +12,20 @@ import { Seconds, Words } from "./forms.js";
 export function Span({ video, marks, setMarks, frame, seek }) {
   const [frames, fps] = [framesOf(video), rateOf(video)];
   const at = frame.value;
-  const edges = marks ?? { start: 0, end: frames };
   const around = () => {
     const half = Math.round(fps / 2);
     const start = Math.max(0, Math.min(at - half, frames - 2 * half));
     setMarks({ start, end: Math.min(frames, start + 2 * half) });
   };
-  /** @param {"start" | "end"} side @param {number} number */
-  const set = (side, number) => {
-    if (!Number.isFinite(number)) return;
-    const next = side === "start"
-      ? { start: Math.max(0, Math.min(edges.end - 1, number)), end: edges.end }
-      : { start: edges.start, end: Math.max(edges.start + 1, Math.min(frames, number)) };
+  /** @param {import("../../widgets/player.js").Marks} next @param {number} shown */
+  const set = (next, shown) => {
     setMarks(next);
-    seek(side === "start" ? next.start : next.end - 1);
+    seek(shown);
   };
   return html`<div class="span row wrap" role="group" aria-label=${t("span.title")}>
     ${marks
-      ? html`<label>${t("span.begin")} <input type="number" min="1" max=${marks.end} value=${marks.start + 1} onChange=${(/** @type {any} */ event) => set("start", event.currentTarget.valueAsNumber - 1)} /></label>
-        <label>${t("span.end")} <input type="number" min=${marks.start + 1} max=${frames} value=${marks.end} onChange=${(/** @type {any} */ event) => set("end", event.currentTarget.valueAsNumber)} /></label>
+      ? html`<label>${t("span.begin")} <${NumberField} minimum=${1} maximum=${marks.end} value=${marks.start + 1} onChange=${(/** @type {number} */ number) => set({ ...marks, start: number - 1 }, number - 1)} /></label>
+        <label>${t("span.end")} <${NumberField} minimum=${marks.start + 1} maximum=${frames} value=${marks.end} onChange=${(/** @type {number} */ number) => set({ ...marks, end: number }, number - 1)} /></label>
         <small>${timecode(marks.start / fps)} – ${timecode(marks.end / fps)} · ${t("span.frames", { count: marks.end - marks.start })}</small>
         <${Button} kind="quiet" onClick=${() => setMarks(null)}>${t("player.unmark")}<//>`
       : html`<p class="small">${t("span.hint")}</p><${Button} onClick=${around}>${t("span.around")}<//>`}

@@ -2,7 +2,7 @@
 import { timecode } from "../../core/format.js";
 import { t } from "../../core/strings.js";
 import { html, useRef } from "../../core/ui.js";
-import { Button } from "../../widgets/controls.js";
+import { Button, NumberField } from "../../widgets/controls.js";
 import { Dialog } from "../../widgets/dialog.js";
 import { round } from "./form.js";
 import { valueAt } from "./sketch/camera-move.js";
@@ -23,11 +23,12 @@ const set = (points, step = "") => change({ camera: [...points].sort((a, b) => a
 export function CameraDialog({ onClose }) {
   const { seconds } = form.value;
   const points = /** @type {Point[]} */ (form.value.camera.length ? form.value.camera : [[0, 0, 1], [seconds, 0, 1]]);
+  const limits = [[0, seconds], [CURVES.pan.from, CURVES.pan.to], [CURVES.zoom.from, CURVES.zoom.to]];
   /** @param {number} index @param {0 | 1 | 2} axis @param {number} value @param {string} [step] */
   const put = (index, axis, value, step = `camera-${index}-${axis}`) => {
-    const limits = axis === 0 ? [0, seconds] : axis === 1 ? [CURVES.pan.from, CURVES.pan.to] : [CURVES.zoom.from, CURVES.zoom.to];
+    const [from, to] = limits[axis];
     const next = /** @type {Point} */ ([...points[index]]);
-    next[axis] = round(Math.max(limits[0], Math.min(limits[1], value)));
+    next[axis] = round(Math.max(from, Math.min(to, value)));
     set(points.map((point, k) => (k === index ? next : point)), step);
   };
   const add = () => {
@@ -41,8 +42,8 @@ export function CameraDialog({ onClose }) {
     <div class="stack">
       ${/** @type {("pan" | "zoom")[]} */ (["pan", "zoom"]).map((name) => html`<${Curve} key=${name} name=${name} points=${points} seconds=${seconds} put=${put} />`)}
       <table class="camera-points"><thead><tr><th scope="col">${t("create.curve.time")}</th><th scope="col">${t("create.curve.pan")}</th><th scope="col">${t("create.curve.zoom")}</th><td></td></tr></thead>
-        <tbody>${points.map((point, index) => html`<tr key=${index}>${/** @type {(0 | 1 | 2)[]} */ ([0, 1, 2]).map((axis) => html`<td key=${axis}><input type="number" aria-label=${t(`create.curve.${["time", "pan", "zoom"][axis]}.of`, { number: index + 1 })} step=${axis ? 0.05 : TIME_STEP} value=${point[axis]}
-          onChange=${(/** @type {any} */ event) => event.currentTarget.value && put(index, axis, Number(event.currentTarget.value))} /></td>`)}
+        <tbody>${points.map((point, index) => html`<tr key=${index}>${/** @type {(0 | 1 | 2)[]} */ ([0, 1, 2]).map((axis) => html`<td key=${axis}><${NumberField} aria-label=${t(`create.curve.${["time", "pan", "zoom"][axis]}.of`, { number: index + 1 })} minimum=${limits[axis][0]} maximum=${limits[axis][1]} step=${axis ? 0.05 : TIME_STEP} value=${point[axis]}
+          onChange=${(/** @type {number} */ value) => put(index, axis, value)} /></td>`)}
           <td><${Button} kind="quiet" icon="close" label=${t("create.curve.remove", { number: index + 1 })} disabled=${points.length < 3} onClick=${() => set(points.filter((_, k) => k !== index))} /></td></tr>`)}</tbody></table>
       <div class="row between"><${Button} icon="plus" disabled=${points.length >= MAX_POINTS} onClick=${add}>${t("create.curve.add")}<//>
         <span class="row"><${Button} disabled=${!form.value.camera.length} onClick=${() => change({ camera: [] }, "")}>${t("create.curve.clear")}<//><${Button} kind="primary" onClick=${onClose}>${t("action.done")}<//></span></div>

@@ -1,7 +1,7 @@
 // The panel of the clip: model, shape, size, length, profile, seed, sound, takes.
 import { t } from "../../core/strings.js";
 import { html } from "../../core/ui.js";
-import { Button, Segmented, Slider, Stepper, Switch } from "../../widgets/controls.js";
+import { Button, DraftInput, Segmented, Slider, Stepper, Switch } from "../../widgets/controls.js";
 import { Icon } from "../../widgets/icons.js";
 import { LENGTHS, randomSeed, SHAPES, shapeOf, SIDES, sidesOf, sizeOf } from "./form.js";
 import { modelOf, models } from "./models.js";
@@ -41,15 +41,14 @@ export function ClipPanel() {
 
 /** @param {{ locked: boolean }} properties */
 function Seed({ locked }) {
-  /** @param {any} event */
-  const set = (event) => {
-    const digits = event.currentTarget.value.replace(/\D/g, "").slice(0, 15);
+  /** @param {string} text */
+  const set = (text) => {
+    const digits = text.replace(/\D/g, "").slice(0, 15);
     if (digits) change({ seed: Number(digits) });
-    event.currentTarget.value = String(form.peek().seed);
   };
   return html`<div class="row between seed" role="group" aria-label=${t("create.seed")}><label for="seed">${t("create.seed")}</label><span class="row">
     <span class="seed-field"><button type="button" class="button quiet only-icon" aria-label=${t("create.seed.new")} title=${t("create.seed.new")} onClick=${() => change({ seed: randomSeed() }, "")}><${Icon} name="dice" /></button>
-      <input id="seed" type="text" inputmode="numeric" value=${String(form.value.seed)} onChange=${set} /></span>
+      <${DraftInput} id="seed" type="text" inputmode="numeric" value=${form.value.seed} onCommit=${set} /></span>
     <${Button} icon=${locked ? "lock" : "unlock"} label=${t("create.seed.lock")} pressed=${locked} onClick=${() => change({ locked: !locked })} />
   </span></div>`;
 }

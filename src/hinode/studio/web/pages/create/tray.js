@@ -2,7 +2,7 @@
 import { address } from "../../core/api.js";
 import { t } from "../../core/strings.js";
 import { html } from "../../core/ui.js";
-import { Button, Segmented, Slider } from "../../widgets/controls.js";
+import { Button, NumberField, Segmented, Slider } from "../../widgets/controls.js";
 import { change, form } from "./state.js";
 import { fileAddress } from "./uploads.js";
 
@@ -20,7 +20,7 @@ export function Keyframes() {
     /** @param {number} at */
     const set = (at) => change({ keyframes: keyframes.map((other, k) => (k === index ? { ...other, at } : other)) }, `keyframe-${index}`);
     return html`<${PictureCard} key=${keyframe.file_id} label=${t("create.tool.keyframe")} picture=${keyframe} onRemove=${() => change({ keyframes: keyframes.filter((_, k) => k !== index) }, "")}>
-      <label class="row at"><span>${t("create.at")}</span><input type="number" min="0" max=${seconds} step=${STEP} value=${keyframe.at} onInput=${(/** @type {any} */ event) => event.currentTarget.value && set(Math.max(0, Math.min(seconds, Number(event.currentTarget.value))))} /><span>s</span></label><//>`;
+      <label class="row at"><span>${t("create.at")}</span><${NumberField} minimum=${0} maximum=${seconds} step=${STEP} value=${keyframe.at} onChange=${set} /><span>s</span></label><//>`;
   });
 }
 

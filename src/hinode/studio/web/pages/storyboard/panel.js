@@ -4,14 +4,14 @@ import { duration } from "../../core/format.js";
 import { t } from "../../core/strings.js";
 import { html, useState } from "../../core/ui.js";
 import { videos } from "../../core/videos.js";
-import { Button, Segmented } from "../../widgets/controls.js";
+import { Button, NumberField, Segmented } from "../../widgets/controls.js";
 import { PromptField } from "../../widgets/prompt-field.js";
 import { ReadingChips, chipsOf } from "../../widgets/reading-chips.js";
 import { framesOf } from "../../widgets/player.js";
 import { characters } from "../create/characters.js";
 import { CameraRow, Sources } from "./sources.js";
 import { useQuote, useReading } from "./asking.js";
-import { resize } from "./document.js";
+import { MAX_FRAMES, MIN_FRAMES, resize } from "./document.js";
 import { Takes } from "./takes.js";
 import { layout, overlapOf, rateOf, secondsOf } from "./time.js";
 
@@ -64,7 +64,7 @@ function Shot({ board, shot }) {
       <dl class="shot-facts">
         ${index > 0 && html`<dt>${t("storyboard.begins")}</dt><dd><${Begins} board=${board} shot=${shot} index=${index} set=${set} /></dd>`}
         <dt><label for="shot-frames">${t("storyboard.length")}</label></dt>
-        <dd class="row"><${Frames} value=${shot.frames} onChange=${(/** @type {number} */ frames) => board.changeDocument((now) => resize(now, shot.id, frames), `${shot.id}-frames`)} /><small>${t("storyboard.framesAre", { time: duration(secondsOf(shot.frames, rate)) })}</small></dd>
+        <dd class="row"><${NumberField} id="shot-frames" minimum=${MIN_FRAMES} maximum=${MAX_FRAMES} value=${shot.frames} onChange=${(/** @type {number} */ frames) => board.changeDocument((now) => resize(now, shot.id, frames), `${shot.id}-frames`)} /><small>${t("storyboard.framesAre", { time: duration(secondsOf(shot.frames, rate)) })}</small></dd>
         <${CameraRow} shot=${shot} set=${set} />
       </dl>
       <${Sources} shot=${shot} people=${people} set=${set} />
@@ -79,15 +79,6 @@ function Shot({ board, shot }) {
   </aside>`;
 }
 
-/** A whole number of frames. @param {{ value: number, onChange: (frames: number) => void }} properties */
-function Frames({ value, onChange }) {
-  return html`<input id="shot-frames" type="number" min="1" max="7200" step="1" value=${value} onChange=${(/** @type {any} */ event) => {
-    const frames = Math.round(Number(event.currentTarget.value));
-    if (frames >= 1) onChange(frames);
-    else event.currentTarget.value = String(value);
-  }} />`;
-}
-
 /** @param {{ board: import("./state.js").Board, shot: import("./time.js").Shot, index: number, set: (values: Partial<import("./time.js").Shot>, step?: string) => void }} properties */
 function Begins({ board, shot, index, set }) {
   const { document } = board.value.value;
@@ -97,7 +88,7 @@ function Begins({ board, shot, index, set }) {
   const most = Math.max(1, Math.min(shot.frames - (places[index + 1]?.overlap ?? 0), document.shots[index - 1].frames - places[index - 1].overlap));
   return html`<div class="begins"><${Segmented} label=${t("storyboard.begins")} value=${kind} onChange=${(/** @type {any} */ next) => set({ transition: { kind: next, frames: null } }, "")}
       options=${KINDS.map((value) => ({ value, label: t(`storyboard.transition.${value}`), title: t(`storyboard.transition.${value}.title`), disabled: shot.locked }))} />
-    ${overlap > 0 && html`<label class="row"><input type="number" id="transition-frames" min="1" max=${most} step="1" value=${overlap} onChange=${(/** @type {any} */ event) => set({ transition: { kind, frames: Math.max(1, Math.min(most, Math.round(Number(event.currentTarget.value)) || 1)) } })} /><small>${t("storyboard.framesAre", { time: duration(secondsOf(overlap, rate)) })}</small></label>`}
+    ${overlap > 0 && html`<label class="row"><${NumberField} id="transition-frames" minimum=${1} maximum=${most} value=${overlap} onChange=${(/** @type {number} */ frames) => set({ transition: { kind, frames } })} /><small>${t("storyboard.framesAre", { time: duration(secondsOf(overlap, rate)) })}</small></label>`}
     ${kind === "continue" && html`<small>${t("storyboard.continueOf", { number: index })}</small>`}
     ${overlap > most && html`<small class="warn">${t("storyboard.tooLong", { count: most })}</small>`}
   </div>`;

@@ -1,7 +1,7 @@
 // What a shot is made from beside its words: characters, the camera, pictures.
 import { t } from "../../core/strings.js";
 import { html, useState } from "../../core/ui.js";
-import { Button } from "../../widgets/controls.js";
+import { Button, NumberField } from "../../widgets/controls.js";
 import { Icon } from "../../widgets/icons.js";
 import { Menu } from "../../widgets/menu.js";
 import { Portrait } from "../../widgets/portrait.js";
@@ -65,7 +65,7 @@ export function Sources({ shot, people, set }) {
       <${Button} kind="quiet" icon="close" label=${t("storyboard.character.remove", { name: person.name })} onClick=${() => set({ characters: shot.characters.filter((id) => id !== person.id) }, "")} /></span>`)}
     ${shot.references.map((part, index) => html`<span class="token" key=${`${part.file}-${index}`}>
       ${part.role === "guide" ? html`<${Icon} name="clip" />` : html`<img src=${fileAddress(part.file)} alt="" />`}<span>${t(`storyboard.role.${part.role}`)}</span>
-      ${part.role === "keyframe" && html`<input type="number" min="1" max=${shot.frames} value=${part.frame + 1} aria-label=${t("storyboard.role.frame")} onChange=${(/** @type {any} */ event) => put(index, { frame: Math.max(0, Math.min(shot.frames - 1, Math.round(Number(event.currentTarget.value)) - 1)) })} />`}
+      ${part.role === "keyframe" && html`<${NumberField} minimum=${1} maximum=${shot.frames} value=${part.frame + 1} aria-label=${t("storyboard.role.frame")} onChange=${(/** @type {number} */ number) => put(index, { frame: number - 1 })} />`}
       <${Button} kind="quiet" icon="close" label=${t("storyboard.role.remove", { role: t(`storyboard.role.${part.role}`) })} onClick=${() => set({ references: shot.references.filter((_, k) => k !== index) }, "")} /></span>`)}
     ${!shot.locked && others.length > 0 && named.length < MAX_CHARACTERS && html`<${Menu} kind="add" icon="at" label=${t("storyboard.character")} items=${others.map((person) => ({ label: `@${person.name}`, run: () => add(person) }))}>${t("storyboard.character")}<//>`}
     ${!shot.locked && html`<${Menu} kind="add" icon="first" label=${t("storyboard.picture")} items=${ROLES.filter((role) => role !== "first_frame" || !continues).map((role) => ({ label: t(`storyboard.role.${role}`), icon: icons[role], run: () => setPicking(role) }))}>${t("storyboard.picture")}<//>`}
