@@ -9,11 +9,17 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.serving import ServerHarness
-from tests.studio.browser import violations
+from tests.studio.browser import violations, wait_until
+from tests.studio.visits import ask
 
 pytestmark = pytest.mark.slow
 
 PROMPTS = ("a red kite", "a blue boat", "a train in the snow", "a white bird")
+
+
+def waiting(server: ServerHarness, key: str) -> list[str]:
+    """The prompts of the waiting videos, in their order."""
+    return [entry["video"]["prompt"] for entry in ask(server, key, "GET", "queue")["waiting"]]
 
 
 def test_queue_by_keyboard(server: ServerHarness, sign_in: Callable[..., Page]) -> None:
@@ -40,6 +46,8 @@ def test_queue_by_keyboard(server: ServerHarness, sign_in: Callable[..., Page]) 
     expect(titles).to_have_text(["White bird", "Blue boat", "Red kite", "Train in the snow"])
     handle.drag_to(page.locator(".job.waiting").last)
     expect(titles).to_have_text(["Blue boat", "Red kite", "Train in the snow", "White bird"])
+    order = ["a blue boat", "a red kite", "a train in the snow", "a white bird"]
+    wait_until(page, lambda: waiting(server, key) == order, "the order of the page on the server")
     page.reload()
     expect(titles).to_have_text(["Blue boat", "Red kite", "Train in the snow", "White bird"])
 

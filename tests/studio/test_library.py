@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from benchmarks.serving import ServerHarness
-from tests.studio.browser import violations
+from tests.studio.browser import violations, wait_until
+from tests.studio.visits import ask
 
 pytestmark = pytest.mark.slow
 
@@ -79,3 +81,57 @@ def test_library_by_keyboard(server: ServerHarness, sign_in: Callable[..., Page]
     page.get_by_role("slider", name="Position").press("ArrowRight")
     expect(page.get_by_role("slider", name="Position")).to_have_value("1")
     assert violations(page) == []
+
+
+def test_a_key_acts_on_what_is_shown(server: ServerHarness, sign_in: Callable[..., Page]) -> None:
+    fill(server)
+    page = sign_in()
+    page.goto(f"{server.origin}/#/library")
+    cells = page.get_by_role("gridcell")
+    cells.first.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("toolbar", name="Selected clips")).to_contain_text("1 selected")
+    total = cells.count()
+    # Both keys before the next paint.
+    text = page.evaluate(
+        """async () => {
+          const press = (key, shiftKey = false) => document.activeElement.dispatchEvent(
+            new KeyboardEvent("keydown", { key, shiftKey, bubbles: true, cancelable: true }));
+          press("ArrowRight", true);
+          for (let turn = 0; turn < 50; turn += 1) await null;
+          const text = document.querySelector('[role="toolbar"] b').textContent;
+          press("Delete");
+          return text;
+        }"""
+    )
+    assert text == "2 selected"
+    expect(page.get_by_text("2 clips are in the trash")).to_be_visible()
+    expect(cells).to_have_count(total - 2)
+
+
+def test_changes_outlive_the_page(server: ServerHarness, sign_in: Callable[..., Page]) -> None:
+    fill(server)
+    key, page = server.key("stars"), sign_in()
+    page.goto(f"{server.origin}/#/library")
+    stars = page.locator(".card-star[data-on=false]")
+    stars.nth(2).wait_for()
+    total = stars.count() + favourites(server, key)
+    # A server that is busy reads the requests after the page has gone.
+    assert server.process is not None
+    server.process.send_signal(signal.SIGSTOP)
+    page.evaluate(
+        """() => {
+          document.querySelectorAll(".card-star[data-on=false]").forEach((star) => star.click());
+          location.replace("about:blank");
+        }"""
+    )
+    page.wait_for_url("about:blank")
+    page.wait_for_timeout(500)
+    server.process.send_signal(signal.SIGCONT)
+    wait_until(page, lambda: favourites(server, key) == total, f"{total} clips with a star")
+
+
+def favourites(server: ServerHarness, key: str) -> int:
+    """How many clips have a star."""
+    return len(ask(server, key, "GET", "library?favourite=true")["data"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, Route
 
 from benchmarks.serving import ServerHarness
 from tests.studio.browser import wait_until
@@ -89,6 +89,23 @@ def test_a_film_of_four_shots_of_which_one_is_made_again(
     assert len(film) == 4 * FRAMES
     parts = np.concatenate([decoded(server, key, shot["video_id"]) for shot in after])
     assert np.abs(film.astype(int) - parts.astype(int)).mean() < 4
+
+
+def test_an_answer_leaves_a_half_typed_length_alone(server: ServerHarness, sign_in: SignIn, key: str) -> None:
+    board, page = new_board(server, key), sign_in()
+    questions: list[Route] = []
+    page.route("**/v1/videos/quote", lambda route: questions.append(route))
+    keyboard = open_board(page, server, board)
+    keyboard.tab_to("spinbutton", "Length")
+    wait_until(page, lambda: questions, "a question")
+    keyboard.press("Control+a")
+    page.keyboard.type("2")
+    for question in questions:
+        question.continue_()
+    page.get_by_text("at worst").wait_for()
+    page.keyboard.type("4")
+    keyboard.press("Tab")
+    wait_until(page, lambda: shots(server, key, board)[0]["frames"] == 24, "the length as it was typed")
 
 
 def test_cards_move_by_keys_and_undo_brings_them_back(
