@@ -1,5 +1,5 @@
 // A modal dialog; the browser keeps the focus inside and gives it back.
-import { html, useEffect, useId, useRef } from "../core/ui.js";
+import { html, useId, useLayoutEffect, useRef } from "../core/ui.js";
 import { t } from "../core/strings.js";
 import { Button } from "./controls.js";
 
@@ -9,7 +9,8 @@ import { Button } from "./controls.js";
 export function Dialog({ title, onClose, children, kind = "", plain }) {
   const element = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const id = useId();
-  useEffect(() => {
+  // Before the next key arrives.
+  useLayoutEffect(() => {
     const dialog = element.current;
     const before = document.activeElement;
     dialog?.showModal();

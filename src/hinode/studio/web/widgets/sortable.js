@@ -1,7 +1,7 @@
 // A list whose entries move: dragged by a handle, with the arrow keys on it, or by buttons that call `move`.
 import { announce } from "../core/notices.js";
 import { t } from "../core/strings.js";
-import { useEffect, useRef, useState } from "../core/ui.js";
+import { useLayoutEffect, useRef, useState } from "../core/ui.js";
 
 /** @typedef {{ id: string, from: number, to: number, by: number, height: number }} Drag */
 
@@ -18,7 +18,8 @@ export function useSortable({ ids: now, move, name }) {
   const ids = shown.current;
   const focus = useRef(/** @type {{ id: string, control: Element } | null} */ (null));
   const order = ids.join(" ");
-  useEffect(() => {
+  // Before the next key arrives.
+  useLayoutEffect(() => {
     // Entries that change places in the document lose the focus, and so does a button that cannot be used any more.
     const { id, control } = focus.current ?? {};
     focus.current = null;
