@@ -106,7 +106,7 @@ def test_a_key_acts_on_what_is_shown(server: ServerHarness, sign_in: Callable[..
         }"""
     )
     assert text == "2 selected"
-    expect(page.get_by_text("2 clips are in the trash")).to_be_visible()
+    expect(page.get_by_role("region", name="Notices")).to_contain_text("2 clips are in the trash")
     expect(cells).to_have_count(total - 2)
 
 
