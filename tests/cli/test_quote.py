@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from hinode.money.books.operator import OperatorBooks
 from hinode.records.database import Database
 from hinode.settings import Settings
+from hinode.trust.audit.texts import digest
 from tests.cli.conftest import Run
 
 
@@ -61,6 +64,28 @@ def test_list_prices_stand_beside_the_own_one(
     prices = {offer["name"]: offer["usd"] for offer in quote["offers"]}
     assert prices["sora-2"] == pytest.approx(1.0)
     assert any("the price of testcard/testcard is of 2026-01" in note for note in quote["price_notes"])
+
+
+def test_the_price_is_that_of_the_servers_of_a_database(run: Run, settings: Settings, tmp_path: Path) -> None:
+    database = Database(settings.database_url)
+    database.upgrade()
+    server = OperatorBooks(database, tmp_path / "home of a server", time.time)
+    entry = "name: testcard/testcard, provider: us, mark: own, source: ours, date: 2026-01"
+    text = f'version: 2026-01\nprices:\n  - {{{entry}, usd_per_second: {{"720": 0.02}}}}\n'
+    server.prices.replace(text, digest(""), "key_1")
+    server.sales.replace("packs: [{id: small, name: Small, price: 10, credit: 10}]\n", digest(""), "key_1")
+    entry = "hardware: h200, usd_per_hour: 7.5, source: ours, date: 2026-01"
+    server.costs.replace(f"version: 2026-01\nhardware:\n  - {{{entry}}}\n", digest(""), "key_1")
+    words = ("quote", "a card", "--engine", "testcard", "--size", "64x36", "--seconds", "10", "--json")
+    assert json.loads(run(*words).stdout)["price"] == pytest.approx(0.2)
+    assert (settings.home / "prices.yaml").read_text() == text
+    assert "small" in run("credits", "packs").stdout
+    plan = run("capacity", "--arrivals", 1, "--target", 60, "--hardware", "h200=60", "--json")
+    assert json.loads(plan.stdout)["cheapest"]["usd_per_hour"] == 7.5
+    (settings.home / "prices.yaml").write_text(text.replace("0.02", "0.03"))
+    assert json.loads(run(*words).stdout)["price"] == pytest.approx(0.3)
+    assert server.prices.current().prices[0].usd_per_second == {"720": 0.03}
+    database.close()
 
 
 def test_a_dry_run_prints_the_quote_and_makes_nothing(

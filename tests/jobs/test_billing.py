@@ -21,6 +21,7 @@ from hinode.jobs.states import Outcome, Priority
 from hinode.jobs.store import Store
 from hinode.money import budgets
 from hinode.money.books.entries import MissingPrice
+from hinode.money.books.operator import OperatorBooks
 from hinode.money.budgets import OverBudget, Period, Scope
 from hinode.money.free_use import NotFree, UnreadableRules
 from hinode.money.ledger import credit
@@ -55,7 +56,8 @@ class Service:
         add_projects(database)
         self.home, self.database, self.clock = home, database, Clock()
         (home / "prices.yaml").write_text(PRICES)
-        self.store = Store(database, self.clock, pricing=Pricing(home))
+        books = OperatorBooks(database, home, self.clock)
+        self.store = Store(database, self.clock, pricing=Pricing(books.prices, books.free_use))
         with database.write() as connection:
             connection.execute(sa.update(projects).where(projects.c.id == "proj_1").values(billing=True))
             credit.add_credit(connection, "pay_1", "proj_1", 2 * DOLLAR, "USD", Kind.PAYMENTS, START - 1)

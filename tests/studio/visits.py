@@ -18,6 +18,7 @@ from playwright.sync_api import Page
 from benchmarks.serving import ServerHarness
 from hinode.clip import Frames
 from hinode.money import budgets
+from hinode.money.books.operator import OperatorBooks
 from hinode.money.ledger import credit, holds
 from hinode.money.ledger.accounts import Kind
 from hinode.money.wallet import Wallet
@@ -82,7 +83,7 @@ def fill_wallet(server: ServerHarness, project_id: str) -> None:
             holds.capture(connection, "video_0", 6_250_000, now)
             put = partial(budgets.put, connection, "budget_1", budgets.Scope.PROJECT, project_id)
             put(budgets.Period.MONTH, soft=20_000_000, hard=30_000_000, now=now)
-        wallet = Wallet(database, time.time, server.home, None)
+        wallet = Wallet(database, time.time, OperatorBooks(database, server.home, time.time).sales, None)
         wallet.invoices.set_recipient(project_id, "Kite Films", "12 Hill Road\nDover", "GB2")
         wallet.invoices.create(project_id, wallet.period(None), wallet.sales)
 

@@ -67,6 +67,7 @@ from hinode.jobs.tenants.sessions import Sessions
 from hinode.jobs.tenants.tenant import MANAGE, REVIEW, Identity
 from hinode.jobs.tenants.tenants import Tenants
 from hinode.jobs.webhooks.endpoints import Endpoints
+from hinode.money.books.operator import OperatorBooks
 from hinode.money.economics.server import Economics
 from hinode.money.meters.days import DailyMeters
 from hinode.money.payments.stripe import Stripe
@@ -116,16 +117,18 @@ class Context:
         self.outbound = Outbound(allow_private=settings.allow_private_urls)
         secrets, url = settings.stripe_webhook_secrets, f"{settings.stripe_url}/v1"
         stripe = Stripe(self.outbound, settings.stripe_key, secrets, url)
-        self.wallet = Wallet(database, clock, settings.home, stripe if settings.stripe_key else None)
+        self.operator_books = OperatorBooks(database, settings.home, clock)
+        sales = self.operator_books.sales
+        self.wallet = Wallet(database, clock, sales, stripe if settings.stripe_key else None)
         self.codes = Buckets()  # of attempts to redeem one, by project
-        self.economics = Economics(database, settings.home, clock)
-        self.books = BookEditor(database, settings.home, clock)
+        self.economics = Economics(database, self.operator_books, clock)
+        self.books = BookEditor(database, self.operator_books, clock)
         self.budgets = BudgetEditor(database, clock)
         self.meters = DailyMeters(database, clock)
         equipped = partial(equip, settings=settings)
         self.policies = Policies(database, settings.policy, clock)
         gate = Gate(database, clock, self.policies.current, equipped, self.meters)
-        pricing = Pricing(settings.home)
+        pricing = Pricing(self.operator_books.prices, self.operator_books.free_use)
         self.store = Store(database, clock, settings.lease_seconds, pricing, gate)
         self.decisions = Decisions(database, clock)
         self.tenants = Tenants(database, clock)
@@ -170,7 +173,7 @@ class Context:
             settings, self.objects, self.outbound, registry_of(database), detector_of(database, key)
         )
         self.forecast = Forecast(database, self.objects, Quotes(settings, database, clock), clock)
-        self.quotes = QuoteDesk(self.forecast, pricing, settings.home, clock)
+        self.quotes = QuoteDesk(self.forecast, pricing, self.operator_books.costs, clock)
         self.admission = Admission(self.catalogue, self.inputs, PoolRoutes(settings, self.forecast))
         self.batches = Batches(self.store, self.objects, self.uploads, BatchWire(self.admission), clock)
         self.conversions = Conversions(database, self.objects, self.marking)

@@ -20,12 +20,10 @@ from starlette.requests import Request
 
 from hinode.errors import BadInput, HinodeError, quote
 from hinode.jobs.files.objects import StoreError
-from hinode.jobs.finance.books import StaleBook
 from hinode.jobs.fleet.leases import UnknownWorker
 from hinode.jobs.job import LeaseLost, OverQuota, WrongState
 from hinode.jobs.rights.enforcement import CODES, Withheld
 from hinode.jobs.screening.gate import PolicyError
-from hinode.jobs.screening.policies import StalePolicy
 from hinode.jobs.storyboards.storyboards import Stale
 from hinode.jobs.tenants.tokens import SignInError
 from hinode.jobs.worker.remote.protocol import VersionSkew
@@ -41,6 +39,7 @@ from hinode.records.database import DatabaseError
 from hinode.records.ids import is_id as is_id
 from hinode.rights.notices import WrongStatus
 from hinode.rights.refusals import RightsRefusal
+from hinode.trust.audit.texts import StaleText
 
 log = logging.getLogger(__name__)
 
@@ -211,7 +210,7 @@ def _of_ours(error: HinodeError) -> Refusal:
         return Refusal(401, str(error), code=error.code)
     if isinstance(error, VersionSkew):
         return Refusal(400, str(error), code=error.code)
-    if isinstance(error, WrongState | WrongStatus | LeaseLost | UnknownWorker | StalePolicy | StaleBook):
+    if isinstance(error, WrongState | WrongStatus | LeaseLost | UnknownWorker | StaleText):
         # A retry at once would get the same answer.
         return Refusal(409, str(error), code=error.code, headers={"x-should-retry": "false"})
     if isinstance(error, Stale):

@@ -249,11 +249,11 @@ def delete_project(
 
 
 @contextmanager
-def open_database() -> Iterator[Database]:
-    """The database of the settings, upgraded to this version."""
+def open_database(settings: Settings | None = None) -> Iterator[Database]:
+    """The database of the settings, by default those of the environment, upgraded to this version."""
     from hinode.records.database import Database
 
-    database = Database(Settings.from_environment(os.environ).database_url)
+    database = Database((settings or Settings.from_environment(os.environ)).database_url)
     try:
         database.upgrade()
         yield database

@@ -21,7 +21,7 @@ from hinode.money.budgets import Budget, Scope
 from hinode.money.ledger import accounts, holds
 from hinode.money.ledger.accounts import Account
 from hinode.money.ledger.credit import expire_lots
-from hinode.money.pricing import CURRENCY, Pricing
+from hinode.money.pricing import CURRENCY, Tariff
 from hinode.money.quoting import offers
 from hinode.money.quoting.offers import Terms
 from hinode.records.database import Database
@@ -104,7 +104,7 @@ def agree(
     connection: Connection,
     project: sa.RowMapping,
     drafts: Sequence[Draft],
-    pricing: Pricing | None,
+    tariff: Tariff | None,
     now: float,
 ) -> list[Charge]:
     """What each draft is charged; the terms of their requests are checked. Nothing is written.
@@ -115,7 +115,7 @@ def agree(
         PriceBookError: the price book cannot be read.
     """
     billing = bool(project["billing"])
-    if pricing is None:  # of probes, which cost nobody anything
+    if tariff is None:  # of probes, which cost nobody anything
         if billing:
             raise RuntimeError("jobs of a billed project were submitted without a price book")
         return [Charge(None) for _ in drafts]
@@ -123,9 +123,9 @@ def agree(
     for draft in drafts:
         subjects = _subjects(connection, project, draft)
         limited = bool(budgets.applicable(connection, subjects))
-        price = pricing.price(draft.request, now, draft.priority.name) if billing or limited else None
+        price = tariff.price(draft.request, now, draft.priority.name) if billing or limited else None
         charges.append(Charge(price, billing, subjects, limited))
-    _check_terms(connection, project["id"], drafts, charges, pricing, now)
+    _check_terms(connection, project["id"], drafts, charges, tariff, now)
     return charges
 
 
@@ -174,7 +174,7 @@ def _check_terms(
     project_id: str,
     drafts: Sequence[Draft],
     charges: Sequence[Charge],
-    pricing: Pricing,
+    tariff: Tariff,
     now: float,
 ) -> None:
     """Check the terms of each request among the drafts once."""
@@ -187,7 +187,7 @@ def _check_terms(
         price = charge.price
         if price is None:  # nothing is charged, but the client was told a price
             name = f"{request.engine}/{request.model}"
-            price = pricing.price_or_none(name, request.size, request.seconds, now, draft.priority.name)
+            price = tariff.price_or_none(name, request.size, request.seconds, now, draft.priority.name)
         offers.check(connection, project_id, terms, None if price is None else terms.count * price, now)
 
 

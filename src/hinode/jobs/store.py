@@ -106,10 +106,9 @@ class Store(Upkeep):
         """
         now = self.clock()
         verdicts = self._screen(drafts)
+        tariff = self.pricing.tariff() if self.pricing else None
         with self.database.write() as connection:
-            accepted = submission.accept(
-                connection, drafts, idempotency, retry_count, since, now, self.pricing
-            )
+            accepted = submission.accept(connection, drafts, idempotency, retry_count, since, now, tariff)
             if not accepted.replayed:
                 self.gate.record(connection, drafts, verdicts, [job.id for job in accepted.jobs])
             if also and not accepted.replayed:

@@ -5,14 +5,12 @@ The amount that is given away has a limit of its own, the budget of the scope `f
 
 from __future__ import annotations
 
-from functools import lru_cache
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from hinode import yamlfile
-from hinode.errors import BadInput, HinodeError, join_names
+from hinode.errors import HinodeError, join_names
 from hinode.money.budgets import OverBudget
 from hinode.parsing import Boolean, Input, Integer, parse
 from hinode.request import Request
@@ -64,27 +62,13 @@ class FreeUse(Input):
 NO_RULES = FreeUse(visible_mark=False)
 
 
-def load(home: Path) -> FreeUse:
-    """The rules in the file of a home, read again after it changed.
+def read_text(text: str | None, where: str) -> FreeUse:
+    """The rules in the text of the operator's file, which is at `where`; none without a text.
 
     Raises:
-        UnreadableRules: the file cannot be read, or a rule is wrong.
+        BadInput: it cannot be read, or a rule is wrong.
     """
-    path = home / FILE
-    try:
-        state = path.stat()
-        return _load(path, state.st_mtime_ns, state.st_size)
-    except FileNotFoundError:
+    if text is None:
         return NO_RULES
-    except BadInput as error:
-        raise UnreadableRules(str(error), error.remedy) from error
-    except OSError as error:
-        raise UnreadableRules(
-            f"{path} cannot be read: {error.strerror}", "correct its permissions"
-        ) from error
-
-
-@lru_cache(maxsize=4)
-def _load(path: Path, modified: int, size: int) -> FreeUse:
-    what = f"the policy of free use {path}"
-    return parse(FreeUse, yamlfile.read(path, what, "free"), what=what, field="free")
+    what = f"the policy of free use {where}"
+    return parse(FreeUse, yamlfile.read_text(text.encode(), what, "free"), what=what, field="free")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import threading
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fractions import Fraction
-from pathlib import Path
 
 from hinode.errors import BadInput, HinodeError
-from hinode.money import free_use
 from hinode.money.amounts import check_amount, round_amount
 from hinode.money.books.entries import MissingPrice
-from hinode.money.books.prices import FILE, PriceBook, own
+from hinode.money.books.prices import PriceBook
+from hinode.money.free_use import NO_RULES, FreeUse, UnreadableRules
 from hinode.request import Request, Size
+from hinode.trust.audit.texts import OperatorText, numbers
 
 CURRENCY = "USD"
 """Of the price book."""
@@ -26,15 +26,30 @@ class PriceBookError(HinodeError):
 
 
 class Pricing:
-    """Prices of clips in micro-units. The price book is read again after it changed. Safe to use from
-    several threads."""
+    """The prices of clips and the rules of free use. Safe to use from several threads."""
 
-    def __init__(self, home: Path) -> None:
-        """`home` is HINODE_HOME, where the operator's price book is."""
-        self._home = home
-        self._lock = threading.Lock()
-        self._state: tuple[int, int] | None = None
-        self._book: PriceBook | None = None
+    def __init__(self, prices: OperatorText[PriceBook], rules: OperatorText[FreeUse]) -> None:
+        """Both are of one database."""
+        self._prices = prices
+        self._rules = rules
+
+    def tariff(self) -> Tariff:
+        """What holds at present. It may write to the database, so call it before a transaction."""
+        book, rules = numbers(self._prices, self._rules)
+        return Tariff(_book(self._prices, book), _rules(self._rules, rules))
+
+
+@dataclass(frozen=True)
+class Tariff:
+    """Prices of clips in micro-units, and the rules of free use, as they held at one time.
+
+    Attributes:
+        prices: the price book, or why it cannot be read.
+        rules: those of free use, or why they cannot be read.
+    """
+
+    prices: PriceBook | PriceBookError
+    rules: FreeUse | UnreadableRules = NO_RULES
 
     def price(self, request: Request, now: float, priority: str = "interactive") -> int:
         """The price of a clip, from the rate that holds at `now` (seconds since 1970); 0 only where the
@@ -50,10 +65,6 @@ class Pricing:
         name, today = f"{request.engine}/{request.model}", datetime.fromtimestamp(now, UTC).date()
         return price(self.book(), name, request.size, request.seconds, today, priority.lower())
 
-    def free_use(self) -> free_use.FreeUse:
-        """The policy of free use; raises UnreadableRules if it cannot be read."""
-        return free_use.load(self._home)
-
     def price_or_none(
         self, name: str, size: Size, seconds: float, now: float, priority: str = "interactive"
     ) -> int | None:
@@ -65,16 +76,30 @@ class Pricing:
             return None
 
     def book(self) -> PriceBook:
-        """The present price book; raises PriceBookError if it cannot be read."""
-        path = self._home / FILE
-        state = (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else (0, 0)
-        with self._lock:
-            if self._book is None or state != self._state:
-                try:
-                    self._book, self._state = own(self._home), state
-                except BadInput as error:  # which is no fault of the request
-                    raise PriceBookError(error.message, error.remedy) from error
-            return self._book
+        """The price book; raises PriceBookError if it cannot be read."""
+        if isinstance(self.prices, PriceBookError):
+            raise self.prices
+        return self.prices
+
+    def free_use(self) -> FreeUse:
+        """The rules of free use; raises UnreadableRules if they cannot be read."""
+        if isinstance(self.rules, UnreadableRules):
+            raise self.rules
+        return self.rules
+
+
+def _book(text: OperatorText[PriceBook], number: int) -> PriceBook | PriceBookError:
+    try:
+        return text.present(number).value
+    except BadInput as error:  # which is no fault of the request
+        return PriceBookError(error.message, error.remedy)
+
+
+def _rules(text: OperatorText[FreeUse], number: int) -> FreeUse | UnreadableRules:
+    try:
+        return text.present(number).value
+    except BadInput as error:
+        return UnreadableRules(str(error), error.remedy)
 
 
 def price(

@@ -6,7 +6,6 @@ The operator writes it into `billing.yaml` in HINODE_HOME.
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator
@@ -112,21 +111,21 @@ class Sales(Input):
         return pack
 
 
-def read(home: Path) -> Sales:
-    """What `billing.yaml` in a folder says; nothing is sold if the file is not there.
+def read_text(text: str | None, where: str) -> Sales:
+    """What the text of `billing.yaml` says, which is at `where`; nothing is sold without a text.
 
     Raises:
         BadInput: it cannot be read, or an entry is wrong; the sentence names it.
     """
-    path = home / FILE
-    if not path.exists():
+    if text is None:
         return Sales()
-    sales = parse(Sales, yamlfile.read(path, str(path), "billing"), what=str(path), field="billing")
+    values = yamlfile.read_text(text.encode(), where, "billing")
+    sales = parse(Sales, values, what=where, field="billing")
     ids = [pack.id for pack in sales.packs]
     for pack in sales.packs:
         if ids.count(pack.id) > 1:
-            raise BadInput(f"{path} has two packs {quote(pack.id)}", "rename one", field="packs")
+            raise BadInput(f"{where} has two packs {quote(pack.id)}", "rename one", field="packs")
         if pack.credit < pack.price:
-            message = f"the pack {quote(pack.id)} of {path} has less credit than it costs"
+            message = f"the pack {quote(pack.id)} of {where} has less credit than it costs"
             raise BadInput(message, "raise its credit, or lower its price", field="credit")
     return sales

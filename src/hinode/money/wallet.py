@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from hinode.errors import BadInput
-from hinode.money import promotions, sales
+from hinode.money import promotions
 from hinode.money.invoices import statement
 from hinode.money.invoices.document import Document
 from hinode.money.invoices.period import Period, month, month_of
@@ -17,31 +16,36 @@ from hinode.money.payments.payments import Payment, Payments
 from hinode.money.payments.provider import Provider
 from hinode.money.sales import Sales, SalesError
 from hinode.records.database import Database
+from hinode.trust.audit.texts import OperatorText
 
 
 class Wallet:
     """The wallets of the projects of one database. Safe to use from several threads."""
 
     def __init__(
-        self, database: Database, clock: Callable[[], float], home: Path, provider: Provider | None
+        self,
+        database: Database,
+        clock: Callable[[], float],
+        sales: OperatorText[Sales],
+        provider: Provider | None,
     ) -> None:
         """
         Args:
             clock: gives seconds since 1970.
-            home: HINODE_HOME, where `billing.yaml` is.
+            sales: what is sold.
             provider: of payments; None: packs cannot be paid.
         """
         self._database = database
         self._clock = clock
-        self._home = home
+        self._sales = sales
         self.payments = Payments(database, clock, provider)
         self.invoices = Invoices(database, clock)
 
     @property
     def sales(self) -> Sales:
-        """What is sold, as the file says now; raises SalesError if it is wrong."""
+        """What is sold, as the operator says now; raises SalesError if it is wrong."""
         try:
-            return sales.read(self._home)
+            return self._sales.current()
         except BadInput as error:
             raise SalesError(error.message, error.remedy) from error
 

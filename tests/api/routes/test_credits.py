@@ -9,7 +9,8 @@ from typing import cast
 import pytest
 
 from hinode.errors import BadInput
-from hinode.money import promotions, sales
+from hinode.money import promotions
+from hinode.money.books.operator import OperatorBooks
 from hinode.money.invoices.period import month_of
 from hinode.money.ledger import credit
 from hinode.money.ledger.accounts import Kind
@@ -209,4 +210,4 @@ def test_a_file_of_packs_that_is_wrong_is_refused(
 ) -> None:
     (tmp_path / "billing.yaml").write_text(BILLING.replace(right, wrong))
     with pytest.raises(BadInput, match=reason):
-        sales.read(tmp_path)
+        OperatorBooks(None, tmp_path, time.time).sales.current()

@@ -151,7 +151,9 @@ def test_a_book_is_tried_and_then_replaced(server: Server, check_error: CheckErr
     assert check_error(answer, 409)["code"] == "book_conflict"
     with server.context.store.database.read() as connection:
         entries, _ = log.page(connection, Filter(kind="book.changed"), after=None, limit=10)
-    assert [entry.subject.split()[0] for entry, _ in entries] == ["costs.yaml"]
+    mine = [entry for entry, _ in entries if entry.actor == server.key_id]
+    assert [entry.subject.split()[0] for entry in mine] == ["costs.yaml"]
+    assert all(entry.subject.startswith(f"{entry.actor} ") for entry, _ in entries if entry not in mine)
 
 
 def test_a_price_book_is_tried_and_a_broken_one_is_said(server: Server) -> None:

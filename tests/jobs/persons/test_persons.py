@@ -123,6 +123,7 @@ class World:
             (tables.invoices, {"parties": {"recipient": {"name": NAME}}, "kind": "receipt", **mine}),
             (tables.attestations, {"person": self.user, **mine}),
             (tables.upload_reviews, {"decided_by": self.user, "media_type": "image/png", **mine}),
+            (tables.operator_texts, {"actor": self.user, "version": "1", "text": ""}),
             (tables.policies, {"actor": self.user, "version": "1", "text": ""}),
             (tables.takedowns, {"id": "takedown_1", "contact": EMAIL, "closed_at": 1.0, **NO_ANSWER}),
             (tables.takedowns, {"id": "takedown_2", "contact": "bob@example.com", "entries": []}),

@@ -11,6 +11,7 @@ from hinode.errors import BadInput
 from hinode.money.books import costs, prices
 from hinode.money.books.entries import MissingPrice
 from hinode.money.books.margins import Margin, margins, spread
+from hinode.money.books.operator import OperatorBooks
 
 TODAY = date(2026, 11, 30)
 SIZE = (1280, 720)
@@ -52,6 +53,11 @@ providers:
 """
 
 
+def own(home: Path) -> OperatorBooks:
+    """The files of a home without a database."""
+    return OperatorBooks(None, home, lambda: 0.0)
+
+
 def test_list_prices_have_sources_and_are_sorted_by_cost() -> None:
     book = prices.listed()
     offers = book.offers(SIZE, 10.0, TODAY)
@@ -68,7 +74,7 @@ def test_list_prices_have_sources_and_are_sorted_by_cost() -> None:
 
 def test_a_missing_price_is_refused_by_name_and_nought_is_free(tmp_path: Path) -> None:
     (tmp_path / prices.FILE).write_text(OWN)
-    book = prices.own(tmp_path)
+    book = own(tmp_path).prices.current()
     assert book.cost("native/book", (640, 360), 10.0, TODAY) == 0.0
     assert book.cost("native/book", SIZE, 10.0, TODAY) == pytest.approx(0.2)
     assert book.cost("native/book", SIZE, 10.0, date(2026, 12, 2)) == pytest.approx(0.3)
@@ -78,12 +84,12 @@ def test_a_missing_price_is_refused_by_name_and_nought_is_free(tmp_path: Path) -
     with pytest.raises(MissingPrice, match="native/book"):
         book.find("native/book", date(2026, 10, 31))
     with pytest.raises(MissingPrice):
-        prices.own(tmp_path / "nothing").find("native/book", TODAY)
+        own(tmp_path / "nothing").prices.current().find("native/book", TODAY)
 
 
 def test_costs_by_host_and_provider(tmp_path: Path) -> None:
     (tmp_path / costs.FILE).write_text(HOURS)
-    book = costs.own(tmp_path)
+    book = own(tmp_path).costs.current()
     assert book.host("gpu-7", date(2026, 11, 10)).usual == 2.5
     assert book.host("gpu-7", TODAY).usual == 4.0
     assert book.provider("fal", TODAY).usd_per_second == 0.0
@@ -121,7 +127,7 @@ def test_the_market_has_history_and_spot_prices_are_asked_for_by_name() -> None:
 def test_wrong_entries_are_refused(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / prices.FILE).write_text(text)
     with pytest.raises(BadInput, match=sentence):
-        prices.own(tmp_path)
+        own(tmp_path).prices.current()
 
 
 def test_margins_add_up() -> None:

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from hinode.cli import options
+from hinode.cli.books import open_books
 from hinode.cli.options import ClipOptions
 from hinode.cli.table import print_table
 from hinode.request import Request, parse_size
 from hinode.settings import Settings
 
 if TYPE_CHECKING:
+    from hinode.money.books.costs import CostBook
     from hinode.money.books.prices import Comparison
     from hinode.money.quoting.predict import Span
     from hinode.money.quoting.quotes import Quote
@@ -75,29 +77,33 @@ def print_quote(request: Request, settings: Settings, *, prices: bool, as_json: 
         prices: whether to print list prices of other providers, too; JSON always has them.
     """
     from hinode import engines
-    from hinode.money.books import prices as books
+    from hinode.money.books.prices import compare
     from hinode.money.meters import usage
     from hinode.money.meters.usage import Power
     from hinode.money.pricing import Pricing
     from hinode.money.quoting.breakdown import itemise
     from hinode.money.quoting.quotes import Quotes
 
-    now, power, pricing = time.time(), None, Pricing(settings.home)
-    with _database(settings) as database:
-        if database is not None:
-            database.upgrade()
+    now, power, hourly = time.time(), None, None
+    with open_books(settings) as books:
+        tariff = Pricing(books.prices, books.free_use).tariff()
+        if not engines.is_external(request.engine):
+            hourly = _usd_per_hour(books.costs.current(), now)
+        database = books.database
+        if database is not None and not database.sqlite:
+            database = None  # one that a fleet shares says little about this machine
         quoted = Quotes(settings, database).quote(request)
         if database is not None:
             with database.read() as connection:
                 power = usage.power(connection, quoted.model)
     if power is None:
         power = Power() if settings.watts is None else Power(settings.watts, "estimated")
-    comparison = books.compare(pricing.book(), quoted.model, request, datetime.fromtimestamp(now, UTC).date())
+    comparison = compare(tariff.book(), quoted.model, request, datetime.fromtimestamp(now, UTC).date())
     values = itemise(
         quoted,
-        price=pricing.price_or_none(quoted.model, request.size, request.seconds, now),
-        price_of=lambda other: pricing.price_or_none(other.model, parse_size(other.size), other.seconds, now),
-        usd_per_hour=None if engines.is_external(request.engine) else _usd_per_hour(settings, now),
+        price=tariff.price_or_none(quoted.model, request.size, request.seconds, now),
+        price_of=lambda other: tariff.price_or_none(other.model, parse_size(other.size), other.seconds, now),
+        usd_per_hour=hourly,
         power=power,
         comparison=comparison,
     )
@@ -109,14 +115,13 @@ def print_quote(request: Request, settings: Settings, *, prices: bool, as_json: 
         _print_prices(comparison)
 
 
-def _usd_per_hour(settings: Settings, now: float) -> float | None:
+def _usd_per_hour(costs: CostBook, now: float) -> float | None:
     """What an hour of this host costs by the operator's cost book; None if it does not say."""
-    from hinode.money.books import costs
     from hinode.money.books.entries import MissingPrice
 
     today = datetime.fromtimestamp(now, UTC).date()
     with suppress(MissingPrice):
-        return costs.own(settings.home).host(platform.node() or "localhost", today).usual
+        return costs.host(platform.node() or "localhost", today).usual
     return None
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hinode.cli import options
+from hinode.cli.books import open_books
 from hinode.cli.table import print_table
-from hinode.settings import Settings
 
 if TYPE_CHECKING:
     from hinode.money.capacity.fleet import Fleet
@@ -81,8 +80,8 @@ def capacity(
         max_spot_share=max_spot_share,
         interruptions=interruptions,
     )
-    home = Settings.from_environment(os.environ).home
-    plan = answer(question, home, datetime.now(UTC).date())
+    with open_books() as books:
+        plan = answer(question, books.costs.current, datetime.now(UTC).date())
     if as_json:
         print(json.dumps(plan.as_json()))
         return

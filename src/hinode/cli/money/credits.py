@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import secrets
 import time
 from typing import Annotated
@@ -12,10 +11,10 @@ from typing import Annotated
 import typer
 
 from hinode.cli import options
+from hinode.cli.books import open_books
 from hinode.cli.command import Command
 from hinode.cli.table import moment, print_table
 from hinode.cli.tenants import open_database
-from hinode.settings import Settings
 
 credits = typer.Typer(help="Add credit to projects, list it, and audit the books.", no_args_is_help=True)
 
@@ -108,9 +107,8 @@ def list_credits(project: Project, as_json: options.AsJson = False) -> None:
 @credits.command("packs", cls=Command)
 def packs(as_json: options.AsJson = False) -> None:
     """Print the packs of credit that are for sale, from billing.yaml."""
-    from hinode.money.sales import read
-
-    sales = read(Settings.from_environment(os.environ).home)
+    with open_books() as books:
+        sales = books.sales.current()
     if as_json:
         print(json.dumps([pack.model_dump() for pack in sales.packs]))
         return

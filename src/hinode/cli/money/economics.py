@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +12,6 @@ import typer
 from hinode.cli import options
 from hinode.cli.table import print_table
 from hinode.errors import BadInput
-from hinode.settings import Settings
 
 if TYPE_CHECKING:
     from hinode.money.economics.report import Report
@@ -93,11 +91,12 @@ def _simulate(name: str, seed: int, chart: Path | None, as_json: bool) -> None:
 
 
 def _books(since: float, until: float, payments: Path | None, chart: Path | None, as_json: bool) -> None:
+    from hinode.cli.books import open_books
     from hinode.cli.tenants import open_database
-    from hinode.money.books import costs
     from hinode.money.economics import charts, records, report, revenue
 
-    own = costs.own(Settings.from_environment(os.environ).home)
+    with open_books() as texts:
+        own = texts.costs.current()
     with open_database() as database, database.read() as connection:
         books = records.read(connection, since, until)
         income = revenue.read(connection, since, until)

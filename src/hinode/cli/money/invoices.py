@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hinode.cli import options
+from hinode.cli.books import open_books
 from hinode.cli.command import Command
 from hinode.cli.table import print_table
 from hinode.cli.tenants import open_database
 from hinode.errors import BadInput, quote
-from hinode.settings import Settings
 
 if TYPE_CHECKING:
     from hinode.money.invoices.document import Document
@@ -155,9 +154,8 @@ def show_statement(
 
 
 def _sales() -> Sales:
-    from hinode.money.sales import read
-
-    return read(Settings.from_environment(os.environ).home)
+    with open_books() as books:
+        return books.sales.current()
 
 
 def _show(document: Document, to: Path | None) -> None:

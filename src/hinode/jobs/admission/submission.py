@@ -18,7 +18,7 @@ from hinode.jobs.rows import new_row
 from hinode.jobs.states import Status
 from hinode.jobs.tenants.tenant import lock_project
 from hinode.jobs.transitions import artifact_row, jobs_by_id
-from hinode.money.pricing import Pricing
+from hinode.money.pricing import Tariff
 from hinode.records import hints
 from hinode.records.rows import count_rows, only_row
 from hinode.records.tables import artifacts, jobs
@@ -36,7 +36,7 @@ def accept(
     retry_count: int,
     since: float,
     now: float,
-    pricing: Pricing | None = None,
+    tariff: Tariff | None = None,
 ) -> Submitted:
     """Turn drafts into jobs, in the caller's transaction; see `Store.submit`."""
     project_id = drafts[0].project_id
@@ -59,11 +59,11 @@ def accept(
         raise LocalOnly
     _check_quota(connection, project, drafts, now)
     visible_mark = False
-    if pricing is not None and not project["billing"]:
-        rules = pricing.free_use()
+    if tariff is not None and not project["billing"]:
+        rules = tariff.free_use()
         drafts = free_use.admit(connection, project, drafts, rules, now)
         visible_mark = rules.visible_mark
-    charges = billing.agree(connection, project, drafts, pricing, now)
+    charges = billing.agree(connection, project, drafts, tariff, now)
     drafts = free_use.mark(drafts, visible_mark)  # a quote binds the request as it was written
     rows = [
         new_row(draft, now, retry_count) | {"price": charge.agreed}

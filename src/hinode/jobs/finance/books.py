@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
+from typing import Any
 
-from hinode.errors import BadInput, HinodeError, join_names, quote
+from hinode.errors import BadInput
 from hinode.money.books import costs, prices
 from hinode.money.books.costs import CostBook
 from hinode.money.books.entries import MissingPrice
+from hinode.money.books.operator import Book, OperatorBooks
 from hinode.money.books.prices import PriceBook
 from hinode.money.economics import records
 from hinode.money.economics.records import Books as Records
 from hinode.money.economics.report import report
 from hinode.money.economics.server import gaps
-from hinode.output import replace_file
 from hinode.records.database import Database
-from hinode.trust.audit import log
-from hinode.trust.audit.chain import Event
 
-FILES = {"prices": prices.FILE, "costs": costs.FILE}
 READERS: Mapping[str, Callable[[str], PriceBook | CostBook]] = {
     "prices": prices.read_text,
     "costs": costs.read_text,
 }
 MAX_CHARACTERS = 1 << 20
-CHANGED = "book.changed"
 TRIAL_SECONDS = 30 * 86_400.0
 """A cost book is tried on the clips of so long."""
-
-
-class StaleBook(HinodeError):
-    """Another book is in force than the one that was edited."""
-
-    code = "book_conflict"
-    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -70,27 +58,17 @@ class Trial:
 
 
 class BookEditor:
-    """The books of one server. Safe to use from several threads."""
+    """The books of all servers of a database. Safe to use from several threads."""
 
-    def __init__(self, database: Database, home: Path, clock: Callable[[], float]) -> None:
-        """`home` has the books; `clock` gives seconds since 1970."""
+    def __init__(self, database: Database, books: OperatorBooks, clock: Callable[[], float]) -> None:
+        """`clock` gives seconds since 1970."""
         self._database = database
-        self._home = home
+        self._books: Mapping[str, Book[Any]] = {"prices": books.prices, "costs": books.costs}
         self._clock = clock
 
     def text(self, name: str) -> str:
-        """The file of a book, "" if there is none. Raises BadInput if it cannot be read, or is no book."""
-        if name not in FILES:
-            message = f"there is no book {quote(name)}"
-            raise BadInput(message, f"choose {join_names(tuple(FILES), 'or')}", field="book")
-        path = self._home / FILES[name]
-        try:
-            return path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return ""
-        except (OSError, UnicodeError) as error:
-            message = f"{path.name} cannot be read as UTF-8 text"
-            raise BadInput(message, "save it again", field="book") from error
+        """The text of a book; see `OperatorText.text`."""
+        return self._books[name].text()
 
     def check(self, name: str, text: str) -> Trial:
         """Try a text; nothing is written.
@@ -119,29 +97,9 @@ class BookEditor:
         return Trial(len(_entries(book)), changes, missing, before, after, stale)
 
     def replace(self, name: str, text: str, edited: str, actor: str) -> None:
-        """Put a book in force, from the next request on.
-
-        Args:
-            text: the whole file.
-            edited: digest of the text that was edited, see `digest`.
-            actor: id of who does it.
-
-        Raises:
-            BadInput: as for `check`.
-            StaleBook: the file is another one by now.
-            OutputError: it cannot be written; then the book before is in force.
-        """
-        book, path = _read(name, text), self._home / FILES[name]
-        with self._database.write() as connection:
-            # Writers of the log wait for each other, so of two that edited the same text one is refused.
-            facts = {"before": edited, "entries": len(_entries(book))}
-            log.record(connection, Event(CHANGED, actor, f"{path.name} {digest(text)}", facts), self._clock())
-            if digest(self.text(name)) != edited:
-                message = f"{path.name} is another one than the one that was edited"
-                raise StaleBook(message, "load it, and make the change again")
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with replace_file(path, durable=True) as part:
-                part.write_text(text, encoding="utf-8")
+        """Put a book in force; see `OperatorText.replace`. Raises BadInput as `check` does, too."""
+        _read(name, text)
+        self._books[name].replace(text, edited, actor)
 
     def _present(self, name: str) -> PriceBook | CostBook | None:
         """The book in force; None if there is none, or it cannot be read."""
@@ -150,11 +108,6 @@ class BookEditor:
             return _read(name, text) if text else None
         except BadInput:  # a file that is wrong can be replaced
             return None
-
-
-def digest(text: str) -> str:
-    """What tells two texts of a book apart."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _read(name: str, text: str) -> PriceBook | CostBook:

@@ -230,6 +230,7 @@ def _remains(connection: Connection, account: Account) -> dict[sa.Table, Conditi
     return {
         tables.attestations: tables.attestations.c.person == account.id,
         tables.upload_reviews: tables.upload_reviews.c.decided_by == account.id,
+        tables.operator_texts: tables.operator_texts.c.actor == account.id,
         tables.policies: tables.policies.c.actor == account.id,
         tables.rights_events: sa.or_(events.actor == account.id, events.subject.in_(grants)),
         tables.audit_log: ours,

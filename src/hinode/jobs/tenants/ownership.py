@@ -28,6 +28,7 @@ SERVER = frozenset(
         "ledger_accounts",  # the books outlive a project
         "ledger_transfers",
         "marks",  # of files that may be anywhere
+        "operator_texts",
         "organisations",
         "payment_events",
         "payments",

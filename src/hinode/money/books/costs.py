@@ -12,7 +12,6 @@ from datetime import date
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -140,24 +139,18 @@ class CostBook:
         return latest(entries, on)
 
 
-def read(path: Path) -> CostBook:
-    """A cost book from a file.
+def read_text(text: str, where: str = FILE) -> CostBook:
+    """A cost book from the text of the operator's file, which is at `where`.
 
     Raises:
-        BadInput: it cannot be read, or an entry is wrong; the sentence names it.
+        BadInput: it cannot be read, or an entry is wrong; the sentence names it, the field is its place.
     """
-    return _parse(yamlfile.read(path, f"the cost book {path}", "costs"), str(path))
+    return _parse(yamlfile.read_text(text.encode(), f"the cost book {where}", "costs"), where)
 
 
-def read_text(text: str) -> CostBook:
-    """A cost book from the text of the operator's file; raises BadInput, whose field is the place in it."""
-    return _parse(yamlfile.read_text(text.encode(), "the cost book", "costs"), FILE)
-
-
-def own(home: Path) -> CostBook:
-    """The operator's costs; none if the file is not there. Raises as `read` does."""
-    path = home / FILE
-    return read(path) if path.exists() else CostBook("2000-01-01", where=str(path))
+def own(text: str | None, where: str) -> CostBook:
+    """The operator's costs; none without a text. Raises as `read_text` does."""
+    return CostBook("2000-01-01", where=where) if text is None else read_text(text, where)
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -189,25 +188,19 @@ def compare(book: PriceBook, model: str, request: Request, on: date) -> Comparis
     return Comparison(usd, offers, notes)
 
 
-def read(path: Path) -> PriceBook:
-    """A price book from a file.
+def read_text(text: str, where: str = FILE) -> PriceBook:
+    """A price book from the text of the operator's file, which is at `where`.
 
     Raises:
-        BadInput: it cannot be read, or an entry is wrong; the sentence names it.
+        BadInput: it cannot be read, or an entry is wrong; the sentence names it, the field is its place.
     """
-    return _parse(yamlfile.read(path, f"the price book {path}", "prices"), str(path))
+    return _parse(yamlfile.read_text(text.encode(), f"the price book {where}", "prices"), where)
 
 
-def read_text(text: str) -> PriceBook:
-    """A price book from the text of the operator's file; raises BadInput, whose field is the place in it."""
-    return _parse(yamlfile.read_text(text.encode(), "the price book", "prices"), FILE)
-
-
-def own(home: Path) -> PriceBook:
-    """The operator's prices; none if the file is not there. Factors that it lacks are those of the package.
-    Raises as `read` does."""
-    path = home / FILE
-    book = read(path) if path.exists() else PriceBook("2000-01-01", (), str(path))
+def own(text: str | None, where: str) -> PriceBook:
+    """The operator's prices; none without a text. Factors that it lacks are those of the package. Raises as
+    `read_text` does."""
+    book = PriceBook("2000-01-01", (), where) if text is None else read_text(text, where)
     return replace(book, factors={**listed().factors, **book.factors})
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from hinode.errors import BadInput, quote
 from hinode.money.books import costs
+from hinode.money.books.costs import CostBook
 from hinode.money.books.entries import MissingPrice
 from hinode.money.capacity.fleet import MAX_MACHINES, Fleet, Hardware, Load, Target
 from hinode.money.capacity.plan import cheapest, sizes
@@ -68,9 +68,9 @@ class Plan:
         return {"object": "capacity.plan", "cheapest": best, "by_class": values}
 
 
-def answer(question: Question, home: Path, today: date) -> Plan:
-    """The plan for a question. A price that it lacks is taken from the operator's cost book in a home, else
-    from the market.
+def answer(question: Question, own: Callable[[], CostBook], today: date) -> Plan:
+    """The plan for a question. A price that it lacks is taken from the operator's cost book, else from the
+    market.
 
     Raises:
         BadInput: a part of the question is wrong.
@@ -78,13 +78,13 @@ def answer(question: Question, home: Path, today: date) -> Plan:
     """
     for field, (minimum, maximum) in RANGES.items():
         _check(field, getattr(question, field), minimum, maximum)
-    classes = _classes(question, home, today)
+    classes = _classes(question, own, today)
     load, goal = Load(question.arrivals, question.variation), Target(question.target, question.share)
     best = cheapest(classes, load, goal, max_spot_share=question.max_spot_share)
     return Plan(best, {kind.name: list(sizes(kind, load, goal)) for kind in classes})
 
 
-def _classes(question: Question, home: Path, today: date) -> list[Hardware]:
+def _classes(question: Question, own: Callable[[], CostBook], today: date) -> list[Hardware]:
     limits = {
         name: int(_number("maximum", text, 0, MAX_MACHINES))
         for name, text in _pairs("maximum", question.maximum)
@@ -92,7 +92,7 @@ def _classes(question: Question, home: Path, today: date) -> list[Hardware]:
     classes = []
     for name, text in _pairs("hardware", question.hardware):
         length, _, price = text.partition("@")
-        usd = _number("hardware", price, 0, 1e6) if price else _price(name, home, today)
+        usd = _number("hardware", price, 0, 1e6) if price else _price(name, own, today)
         most = limits.pop(name, MAX_MACHINES)
         classes.append(Hardware(name, _number("hardware", length, 0.001, 1e6), usd, most))
     if not classes:
@@ -118,10 +118,10 @@ def _classes(question: Question, home: Path, today: date) -> list[Hardware]:
     return classes
 
 
-def _price(name: str, home: Path, today: date) -> float:
+def _price(name: str, own: Callable[[], CostBook], today: date) -> float:
     """USD an hour."""
     try:
-        return costs.own(home).hour(name, today).usual
+        return own().hour(name, today).usual
     except MissingPrice:
         return costs.market().hour(name, today).usual
 

@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 from hinode.errors import BadInput
@@ -14,12 +13,13 @@ from hinode.money import budgets
 from hinode.money.books import costs, prices
 from hinode.money.books.costs import CostBook
 from hinode.money.books.entries import MissingPrice, Stale
+from hinode.money.books.operator import OperatorBooks
 from hinode.money.books.prices import PriceBook
 from hinode.money.budgets import Budget, Period, Scope
 from hinode.money.economics import records, revenue
 from hinode.money.economics.records import Books
 from hinode.money.economics.report import HOUR, Report, report
-from hinode.money.free_use import FreeUse, load
+from hinode.money.free_use import FreeUse, UnreadableRules
 from hinode.records.database import Database
 
 LOAD_SECONDS = 7 * 86_400.0
@@ -90,15 +90,11 @@ class PriceLists:
 class Economics:
     """The economics of one server. Safe to use from several threads."""
 
-    def __init__(self, database: Database, home: Path, clock: Callable[[], float]) -> None:
-        """`home` has the operator's books; `clock` gives seconds since 1970."""
+    def __init__(self, database: Database, books: OperatorBooks, clock: Callable[[], float]) -> None:
+        """`clock` gives seconds since 1970."""
         self._database = database
-        self._home = home
+        self.books = books
         self._clock = clock
-
-    @property
-    def home(self) -> Path:
-        return self._home
 
     def report(self, since: float, until: float) -> Report:
         """The report of a period, in seconds since 1970, with the revenue of the ledger.
@@ -107,7 +103,7 @@ class Economics:
             MissingPrice: a host or a provider has no price in the cost book.
             BadInput: the cost book cannot be read.
         """
-        own = costs.own(self._home)
+        own = self.books.costs.current()
         with self._database.read() as connection:
             books = records.read(connection, since, until)
             income = revenue.read(connection, since, until)
@@ -121,7 +117,10 @@ class Economics:
 
     def free_use(self) -> FreeUse:
         """The policy of free use; raises UnreadableRules if it cannot be read."""
-        return load(self._home)
+        try:
+            return self.books.free_use.current()
+        except BadInput as error:
+            raise UnreadableRules(str(error), error.remedy) from error
 
     def set_loss_limit(self, budget_id: str, period: Period, hard: int | None) -> None:
         """Set the limit of loss of a period, in micro-units, or remove it.
@@ -145,11 +144,11 @@ class Economics:
         """The price and cost books."""
         own, bought, faults = PriceBook("2000-01-01", ()), CostBook("2000-01-01"), {}
         try:
-            own = prices.own(self._home)
+            own = self.books.prices.current()
         except BadInput as error:
             faults["prices"] = str(error)
         try:
-            bought = costs.own(self._home)
+            bought = self.books.costs.current()
         except BadInput as error:
             faults["costs"] = str(error)
         today = datetime.fromtimestamp(self._clock(), UTC).date()
@@ -161,7 +160,7 @@ class Economics:
         Raises:
             BadInput: the cost book cannot be read.
         """
-        own = costs.own(self._home)
+        own = self.books.costs.current()
         with self._database.read() as connection:
             return gaps(records.read(connection, since, until), own)
 
@@ -171,7 +170,7 @@ class Economics:
         Raises:
             MissingPrice: a host is in no class of the cost book.
         """
-        now, book = self._clock(), costs.own(self._home)
+        now, book = self._clock(), self.books.costs.current()
         with self._database.read() as connection:
             books = records.read(connection, now - LOAD_SECONDS, now)
         return measure(books, book)

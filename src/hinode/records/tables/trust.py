@@ -59,6 +59,18 @@ policies = Table(
     Column("created_at", Float(53), nullable=False),
 )
 
+operator_texts = Table(
+    "operator_texts",
+    metadata,
+    # Texts that an operator has put in force, such as the price book; of each the highest number holds.
+    Column("name", String(32), primary_key=True),  # stem of its file
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # from 1
+    Column("version", String(64), nullable=False),
+    Column("text", Text, nullable=False),  # "" for no file
+    Column("actor", String(200), nullable=False),  # id of who did it, or the name of the file
+    Column("created_at", Float(53), nullable=False),
+)
+
 audit_log = Table(
     "audit_log",
     metadata,

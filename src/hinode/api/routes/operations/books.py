@@ -10,7 +10,8 @@ from hinode.api.context import AppContext, Context, Operator
 from hinode.api.economics.wire import BookChange, BookCheck, BookFault, CheckBook, PriceBooks, ReplaceBook
 from hinode.api.requests.bodies import JSON, BodyReader
 from hinode.errors import BadInput
-from hinode.jobs.finance.books import FILES, digest
+from hinode.jobs.finance.books import READERS
+from hinode.trust.audit.texts import digest
 from hinode.trust.screening.lines import line_of
 
 router = APIRouter(prefix="/v1/economics/books", tags=["Operation"])
@@ -43,7 +44,7 @@ async def replace_book(book: Book, operator: Operator, body: ReplaceBody, contex
 
 def _books(context: Context) -> PriceBooks:
     books = context.economics.price_lists().as_json()
-    for name in FILES:
+    for name in READERS:
         text = context.books.text(name)
         books[name] |= {"text": text, "digest": digest(text)}
     return PriceBooks(**books)
@@ -63,4 +64,4 @@ def _check(context: Context, name: str, text: str) -> BookCheck:
 
 def _line(text: str, error: BadInput) -> int | None:
     """The line of a fault; None for a text that is no YAML, whose sentence has the line."""
-    return None if error.field in FILES else line_of(text, error)
+    return None if error.field in READERS else line_of(text, error)

@@ -132,7 +132,7 @@ async def get_capacity(
 
     def work() -> tuple[Question, Plan]:
         asked = _measured(context, question, arrivals, variation) if measured else question
-        return asked, answer(asked, context.settings.home, today)
+        return asked, answer(asked, context.operator_books.costs.current, today)
 
     try:
         asked, plan = await context.run_slow(work)
