@@ -163,6 +163,14 @@ def test_an_old_copy_in_a_new_home_is_no_edit(kind: Kind, first: Text, second: T
     assert [change.number for change in first.changes()] == [3, 2, 1]
 
 
+def test_a_database_that_is_new_gets_the_text_of_its_first_home(
+    kind: Kind, first: Text, second: Text
+) -> None:
+    write(first, kind.one)
+    first.copy.remember(kind.one)  # as with the database before
+    assert first.text() == second.text() == kind.one
+
+
 def test_a_home_that_cannot_be_written_to_has_the_text_too(kind: Kind, first: Text, second: Text) -> None:
     first.replace(kind.one, version(first), "key_1")
     folder = second.copy.digests.parent

@@ -60,10 +60,10 @@ def quote(
 ) -> None:
     """Predict how long `generate` will take on this machine, what it costs, and what would be quicker.
 
-    The price is that of `prices.yaml` in HINODE_HOME, and the cost that of this host in `costs.yaml`. The
-    times come from the runs in the database of HINODE_HOME, which a server and `generate` record. With
-    fewer than three runs of the model and profile they are estimates, and the answer says so. No model is
-    loaded and no server is asked.
+    The price is that of `prices.yaml`, and the cost that of this host in `costs.yaml`: as they hold on the
+    servers of the database, or without one the files in HINODE_HOME. The times come from the runs in the
+    database of HINODE_HOME, which a server and `generate` record. With fewer than three runs of the model
+    and profile they are estimates, and the answer says so. No model is loaded and no server is asked.
     """
     clip = ClipOptions(size=size, fps=fps, engine=engine, model=model, profile=profile, steps=steps, seed=0)
     request = replace(clip.request(prompt), seconds=seconds)

@@ -56,7 +56,8 @@ def economics(
 ) -> None:
     """Print what clips cost and bring in, from the books of this server or in a scenario.
 
-    What hardware costs stands in costs.yaml of HINODE_HOME; a missing price is an error.
+    What hardware costs stands in costs.yaml, as it holds on the servers of the database; a missing price is
+    an error.
     """
     if chart is not None:
         from hinode.output import check_writable

@@ -82,9 +82,8 @@ class OperatorText(ABC, Generic[T]):
         self.path = path
         self.copy = Copy(path, digests, self.max_bytes)
         self.clock = clock
-        shared = "name" in self.table.c
-        self._name = {"name": path.stem} if shared else {}
-        self._mine = self.table.c.name == path.stem if shared else sa.true()
+        self._name = {"name": path.stem} if "name" in self.table.c else {}
+        self._mine = sa.and_(True, *(self.table.c[key] == value for key, value in self._name.items()))
         self._lock = threading.Lock()
         self._present: tuple[object, Present[T]] | None = None
 
@@ -204,23 +203,22 @@ class OperatorText(ABC, Generic[T]):
             return present
         text = self._read()
         number, entered = self._newest()
-        if self._is_edit(text):
+        if not number or self._is_edit(text):
             value = self._value(text)
             number = self._enter(text, value, self.path.name, "", None)
             if writable:
                 self.copy.remember(text)
             log.info("the edit of %s is in force on all servers, as number %d", self.path, number)
             return Present(number, text, value)
-        if not number:  # a database that is new for this home
-            return Present(0, text, self._value(text))
         if writable:
             self.copy.write(entered)
         return Present(number, entered, self._value(entered))
 
     def _is_edit(self, text: str) -> bool:
         """Whether somebody has edited the file since it was last read or written from this home."""
-        if (known := self.copy.is_known(text)) is not None:
-            return not known
+        no_edit = self.copy.is_known(text)
+        if no_edit is not None:
+            return not no_edit
         # In a home that is new here it is an old copy if the text was in force before.
         before = sa.select(self.table.c.number).where(self._mine, self.table.c.text == text).limit(1)
         with self.database.read() as connection:
@@ -253,7 +251,8 @@ class OperatorText(ABC, Generic[T]):
         return self.parse(text) if text else self.absent()
 
     def _read(self) -> str:
-        """The text of the file, "" without one. An empty file is none only where no rule is broken by it."""
+        """The text of the file, "" without one. An empty file counts as none only where it can be
+        parsed."""
         text = self.copy.read()
         if not text and self.path.exists():
             self.parse(text)
