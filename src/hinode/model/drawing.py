@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from hinode.model.block import FEATURES, LEVEL_PERIODS, SPACE_PERIODS, Block, positions, rope_table
 from hinode.model.details import FROM, DetailPixels
-from hinode.model.land import CHANNELS, SILENT, LandHint, LandPixels
+from hinode.model.land import CHANNELS, SILENT, LandHint, LandPixels, Specks, lay_specks
 from hinode.model.layers import Linear, fourier, rms_norm
 from hinode.model.plan_tensors import PlanTensors, own_coordinates
 from hinode.model.textures import SubjectPixels
@@ -62,6 +62,7 @@ class DrawingConfig:
     overlap: int = 0  # pixels that a predicted patch reaches into its neighbours, which hides the seams
     details: int = 0  # channels of the convolutions over pixels; 0: none
     land: bool = False  # whether it reads the layout of the land
+    specks: bool = False  # and of stars and weather
     noise_scale: float = 1.5
 
 
@@ -136,11 +137,13 @@ class Level(nn.Module):
 
 @dataclass(frozen=True)
 class LandFeatures:
-    """What is read of the land of a plan: a `hint` for tokens [B, T, h, w, D], and the features of its
-    `pixels`, [B * T * H * W, values]."""
+    """What is read of the land of a plan: a `hint` for tokens [B, T, h, w, D], the features of its
+    `pixels`, [B * T * H * W, values], and its `stars` and `weather`, see `Specks`."""
 
     hint: Tensor
     pixels: Tensor
+    stars: Tensor | None = None
+    weather: Tensor | None = None
 
 
 class Drawer(nn.Module):
@@ -179,7 +182,9 @@ class Drawer(nn.Module):
             self.pixels = SubjectPixels(c.kinds, c.textures, c.texture_side, c.embedding, last)
         if c.land:
             self.land_hint = LandHint(c.fine_width, c.patch)
-            self.land = LandPixels(last, c.conditioning)
+            self.land = LandPixels(last, c.conditioning, specks=c.specks)
+            if c.specks:
+                self.specks = Specks(c.conditioning)
         if c.details:
             self.details = DetailPixels(last, c.details, c.noise_scale)
 
@@ -237,9 +242,11 @@ class Drawer(nn.Module):
         clean = _unpack(self.final(x), c.pack, size, frames, c.overlap).float()
         observation = torch.cat((z, context_mask), 2)
         if land is not None:
-            clean = self.land(clean, observation, x, land.pixels)
+            clean = self.land(clean, observation, x, land.pixels, land.stars)
         if c.textures and c.planned:
             clean = self.pixels(clean, observation, x, plan, self.color)
+        if land is not None and land.weather is not None:
+            clean = lay_specks(clean, land.weather)
         if c.details:
             rows = (t.amin(1) >= FROM).nonzero(as_tuple=True)[0]
             if len(rows):
@@ -258,8 +265,9 @@ class Drawer(nn.Module):
             land[:, :, 0] = SILENT
             land = land.to(plan.tracks.device)
         _, summary = self._read_facts(plan)
-        pixels = self.land.look_up(land, F.silu(summary), self.compute)
-        return LandFeatures(self.land_hint(land, self.compute), pixels)
+        facts = F.silu(summary)
+        pixels, hint = self.land.look_up(land, facts, self.compute), self.land_hint(land, self.compute)
+        return LandFeatures(hint, pixels, *(self.specks(land, facts) if self.config.specks else ()))
 
     def _read_facts(self, plan: PlanTensors) -> tuple[list[Tensor], Tensor]:
         """The facts of a plan, each [B, conditioning], 0 where one is not said, and their sum."""

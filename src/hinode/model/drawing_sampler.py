@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hinode.model.drawing import Drawer, LandFeatures
 from hinode.model.drawing_schedule import DrawingSchedule
+from hinode.model.land import hush
 from hinode.model.plan_tensors import PlanTensors
 
 
@@ -40,7 +41,8 @@ class DrawingSampler(Iterator[DrawingState]):
         here."""
         self.network, self.plan = network, plan
         self.levels, self.schedule = schedule.levels(), schedule
-        self.silent = replace(plan, facts=torch.full_like(plan.facts, -1), land=None)
+        land = None if plan.land is None else hush(plan.land)
+        self.silent = replace(plan, facts=torch.full_like(plan.facts, -1), land=land)
         self.noise = network.config.noise_scale * noise.float()
         self.context = context
         self.context_mask = None if context is None else (~context.isnan()).all(2, keepdim=True).float()

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from hinode.model.layers import Linear
 
-CHANNELS = 8
-"""Values of a pixel, as `world.book.picture.layout` has them: sheet, distance below its edge, and twice the
-number of a cut-out, u and v."""
+CHANNELS, STARS, WEATHER = 10, 8, 9
+"""Values of a pixel, as `world.book.picture.layout` has them: sheet, distance below its edge, twice the
+number of a cut-out, u and v, and how much of it stars and weather cover."""
 SHEETS, UNKNOWN = 25, 24
 """Numbers of sheets; the last one stands for a plan that does not say its land."""
 SILENT = 255
@@ -55,9 +55,12 @@ class LandPixels(nn.Module):
 
     HIDDEN, CHANNELS, SIDE = 32, 8, 48
 
-    def __init__(self, width: int, conditioning: int) -> None:
-        """`width` of a token, `conditioning` of the summary of a clip's facts."""
+    def __init__(self, width: int, conditioning: int, *, specks: bool = False) -> None:
+        """`width` of a token, `conditioning` of the summary of a clip's facts. `specks`: whether it lays
+        stars over the sky."""
         super().__init__()
+        if specks:
+            self.starlit = Linear(self.HIDDEN, 1, zero=True)
         self.texture = nn.Parameter(0.1 * torch.randn(SHAPES * self.SIDE**2, self.CHANNELS))
         # The colours of sheets and cut-outs hang on place, time and weather together.
         self.sheets = Linear(conditioning, SHEETS * self.HIDDEN)
@@ -90,17 +93,30 @@ class LandPixels(nn.Module):
             features = features.index_add(0, there, look)
         return features
 
-    def forward(self, clean: Tensor, observation: Tensor, tokens: Tensor, features: Tensor) -> Tensor:
+    def forward(
+        self,
+        clean: Tensor,
+        observation: Tensor,
+        tokens: Tensor,
+        features: Tensor,
+        stars: Tensor | None = None,
+    ) -> Tensor:
         """clean [B, T, 3, H, W]; observation: noisy frames with a channel of known pixels [B, T, 4, H, W];
-        tokens [B, T, h, w, D]; features: of `look_up`. Returns the clean frames with the land laid over."""
+        tokens [B, T, h, w, D]; features: of `look_up`; stars: of `Specks`. Returns the clean frames with the
+        land laid over."""
         batch, frames, _, height, width = clean.shape
         values = self.token(tokens).flatten(0, 1).movedim(-1, 1)
         values = F.interpolate(values, (height, width), mode="bilinear")
         hidden = features + values.movedim(1, -1).flatten(0, 2)
         hidden = hidden + self.noisy(observation.movedim(2, -1).flatten(0, 3).to(tokens.dtype))
-        out = self.out(F.silu(self.mix(F.silu(hidden)))).float()
-        out = out.view(batch, frames, height, width, 4).movedim(-1, 2)
-        return torch.lerp(clean, out[:, :, :3], torch.sigmoid(out[:, :, 3:] - 2.0))
+        hidden = F.silu(self.mix(F.silu(hidden)))
+        out = self.out(hidden).float().view(batch, frames, height, width, 4).movedim(-1, 2)
+        clean = torch.lerp(clean, out[:, :, :3], torch.sigmoid(out[:, :, 3:] - 2.0))
+        if stars is None:
+            return clean
+        # A star behind a cloud is not seen, and only the cloud's texture says where the cloud is.
+        seen = torch.sigmoid(self.starlit(hidden).float() + 2.0).view(batch, frames, 1, height, width)
+        return lay_specks(clean, stars * seen)
 
     def _texels(self, marks: Tensor) -> Tensor:
         """The texture at numbers, u and v uint8 [N, 3]: [N, CHANNELS]; 0 where there is no cut-out."""
@@ -108,6 +124,42 @@ class LandPixels(nn.Module):
         column, row = (value * self.SIDE // 256 for value in (u, v))
         texels: Tensor = F.embedding((number * self.SIDE + row) * self.SIDE + column, self.texture)
         return texels * (number > 0)[:, None]
+
+
+class Specks(nn.Module):
+    """Stars, rain, snow and fog. The layout says how much of a pixel they cover; their colours hang on place,
+    time and weather. No patch could hold a drop: it is a pixel wide and elsewhere in the next frame."""
+
+    def __init__(self, conditioning: int) -> None:
+        super().__init__()
+        self.looks = nn.ModuleList(Linear(conditioning, 4, zero=True) for _ in (STARS, WEATHER))
+
+    def forward(self, land: Tensor, facts: Tensor) -> tuple[Tensor, Tensor]:
+        """land uint8 [B, T, CHANNELS, H, W]; facts [B, conditioning]. Returns stars and weather, each as
+        colours times opacity and the opacity, [B, T, 4, H, W]."""
+        stars, weather = (
+            self._color(land[:, :, channel], look(facts).float())
+            for channel, look in zip((STARS, WEATHER), self.looks, strict=True)
+        )
+        return stars, weather
+
+    def _color(self, cover: Tensor, look: Tensor) -> Tensor:
+        opacity = cover[:, :, None].float() / 255 * torch.sigmoid(look[:, 3] + 3.0)[:, None, None, None, None]
+        color = (1.0 + look[:, :3])[:, None, :, None, None]  # white before anything is learnt
+        return torch.cat((color * opacity, opacity), 2)
+
+
+def lay_specks(clean: Tensor, specks: Tensor) -> Tensor:
+    """Clean frames [B, T, 3, H, W] under specks [B, T, 4, H, W]."""
+    return clean * (1.0 - specks[:, :, 3:]) + specks[:, :, :3]
+
+
+def hush(land: Tensor) -> Tensor:
+    """The layout of a plan that says only its stars and its weather."""
+    quiet = land.clone()
+    quiet[:, :, :STARS] = 0
+    quiet[:, :, 0] = SILENT
+    return quiet
 
 
 def sheet_numbers(sheets: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ def nano() -> DrawingRecipe:
     """224x128 on two processor cores, in sittings that add up to tens of hours."""
     return DrawingRecipe(
         "drawing-nano",
-        DrawingConfig(textures=16, overlap=4, details=32, land=True),
+        DrawingConfig(textures=16, overlap=4, details=32, land=True, specks=True),
         minutes=1500,
         width=224,
         height=128,
@@ -72,7 +72,15 @@ def nano() -> DrawingRecipe:
 def mini() -> DrawingRecipe:
     """320x192 on one data-centre GPU, within eight minutes with its evaluation."""
     network = DrawingConfig(
-        textures=24, texture_side=96, overlap=4, details=48, land=True, fine_width=320, width=512, depth=10
+        textures=24,
+        texture_side=96,
+        overlap=4,
+        details=48,
+        land=True,
+        specks=True,
+        fine_width=320,
+        width=512,
+        depth=10,
     )
     return DrawingRecipe(
         "drawing-mini",
@@ -103,6 +111,7 @@ def smoke() -> DrawingRecipe:
         texture_side=16,
         details=8,
         land=True,
+        specks=True,
     )
     return DrawingRecipe(
         "drawing-smoke",

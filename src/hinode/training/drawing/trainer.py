@@ -38,7 +38,12 @@ SAVE_SECONDS, LOG_SECONDS = 180.0, 30.0
 NEAR = 0.95  # of half a subject's size: the pixels that count as its own
 TEXTURES = ("pixels.texture", "land.texture")
 _MATRICES = re.compile(r"(fine|below)\.(before|after)|coarse\.|details\.(enter|rise|fall)")
-NEW_PARTS = ("details.", "land.", "land_hint.")  # may be missing in the weights that a run starts with
+NEW_PARTS = (
+    "details.",
+    "land.",
+    "land_hint.",
+    "specks.",
+)  # may be missing in the weights that a run starts with
 
 
 class DrawingTrainer:

@@ -343,7 +343,8 @@ class Layer:
     then moved. `drift`: short sides per second to the right, of its own. `wind`: the same downwards. `tile`:
     its pattern repeats after so many short sides both ways, or None. The rest is the layout of what it draws:
     the `skyline` of a sheet of land with its `tint` and how much lighter its `edge` is, the `cap` of snow on
-    it with its colour, the cut-outs `behind` its edge and in `front` of it, and what is `soft`."""
+    it with its colour, the cut-outs `behind` its edge and in `front` of it, what is `soft`, and the painter
+    of its `stars` alone."""
 
     depth: float
     draw: Painter
@@ -357,3 +358,4 @@ class Layer:
     edge: float = 0.0
     cap: tuple[Skyline, str] | None = None
     soft: tuple[Soft, ...] = ()
+    stars: Painter | None = None

@@ -1,9 +1,11 @@
-"""The layout of the land: for each pixel, which sheet is on top there, how far below its edge, and which
-cut-outs lie there in their own coordinates. It has no colours: it is what a drawing network gets of a plan.
+"""The layout of the land: for each pixel, which sheet is on top there, how far below its edge, which cut-outs
+lie there in their own coordinates, and how much of it stars and weather cover. It has no colours: it is what
+a drawing network gets of a plan.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from functools import lru_cache
 
@@ -13,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hinode.world.book.motion import Camera
-from hinode.world.book.picture import drawings, palette, places, sky
-from hinode.world.book.picture.canvas import REACH, Layer, Mark
+from hinode.world.book.picture import drawings, palette, places, sky, weather
+from hinode.world.book.picture.canvas import REACH, Layer, Mark, frame_grid
+from hinode.world.book.picture.render import lay_layer
 from hinode.world.book.scene import Scene
 
 SHAPES = (*drawings.SHAPES, sky.SUN)
@@ -23,9 +26,11 @@ DEPTHS = 20
 """Steps of the depth of a sheet."""
 BELOW = 0.5
 """Short sides below the edge of a sheet from which on the distance counts no more."""
-CHANNELS = 8
-"""Values of a pixel: the sheet (0 the sky, else 1 + its depth in `DEPTHS` steps), how far below its edge, and
-for the uppermost two cut-outs the number (0 none), u and v."""
+STARS, WEATHER = 8, 9
+CHANNELS = 10
+"""Values of a pixel: the sheet (0 the sky, else 1 + its depth in `DEPTHS` steps), how far below its edge, for
+the uppermost two cut-outs the number (0 none), u and v, and how much of it is covered by `STARS` of the sky,
+and by the rain, snow or fog before everything (`WEATHER`)."""
 Map = NDArray[np.uint8]
 Values = NDArray[np.float64]
 
@@ -41,7 +46,8 @@ def land_map(scene: Scene, clock: Tensor, camera: Camera, *, width: int, height:
     y = ((np.arange(height) + 0.5) - height / 2) / short
     result = np.zeros((frames, CHANNELS, height, width), np.uint8)
     seconds = clock.double().numpy()
-    for layer in _layers(scene.place, scene.time, scene.weather, scene.seed, width / height):
+    land, stars, falling = _layers(scene.place, scene.time, scene.weather, scene.seed, width / height)
+    for layer in land:
         across, down = (values.double().numpy() for values in camera.shift(layer.depth))
         view = (
             across - layer.drift * seconds,
@@ -54,15 +60,27 @@ def land_map(scene: Scene, clock: Tensor, camera: Camera, *, width: int, height:
             _cover(result, layer, *view, x, y)
         for mark in layer.front:
             _stamp(result, mark, *view, short)
+    for channel, layers in ((STARS, stars), (WEATHER, falling)):
+        canvas = torch.zeros(1, 4, height, width)
+        for layer in layers:
+            canvas = lay_layer(canvas, layer, clock, camera, frame_grid(width, height))
+        result[:, channel] = canvas[:, 3].mul(255).round().byte().numpy()
+    result[:, STARS][result[:, 0] > 0] = 0
     return torch.from_numpy(result)
 
 
 @lru_cache(maxsize=2048)
-def _layers(place: str, time: str, weather: str, seed: int, aspect: float) -> tuple[Layer, ...]:
-    """The layers of a place that have a layout."""
-    scene = Scene((), time, place, weather, "still", None, seed)
-    layers = places.build(place, random.Random(seed), palette.light(scene), aspect).layers
-    return tuple(layer for layer in layers if layer.skyline is not None or layer.behind or layer.front)
+def _layers(
+    place: str, time: str, conditions: str, seed: int, aspect: float
+) -> tuple[tuple[Layer, ...], ...]:
+    """The layers of a place that have a layout, those of its stars alone, and those of its weather."""
+    light, rng = palette.light(Scene((), time, place, conditions, "still", None, seed)), random.Random(seed)
+    layers = places.build(place, rng, light, aspect).layers
+    return (
+        tuple(layer for layer in layers if layer.skyline is not None or layer.behind or layer.front),
+        tuple(dataclasses.replace(layer, draw=layer.stars) for layer in layers if layer.stars),
+        tuple(weather.layers(rng, light)),
+    )
 
 
 def _cover(
@@ -102,7 +120,7 @@ def _stamp(result: Map, mark: Mark, across: Values, down: Values, scale: Values,
         dy = (np.arange(top, bottom) + 0.5 - row) / half
         u = (cos * dx[None] + sin * dy[:, None]) * mark.facing
         v = cos * dy[:, None] - sin * dx[None]
-        part = result[frame, 2:, top:bottom, left:right]
+        part = result[frame, 2:STARS, top:bottom, left:right]
         part[3:] = part[:3]
         part[0] = number
         part[1], part[2] = (((value / REACH + 1) * 127.5).clip(0, 255).round() for value in (u, v))

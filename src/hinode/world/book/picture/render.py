@@ -94,9 +94,9 @@ def draw_scene(
                     canvas = canvas.expand(len(moments), -1, -1, -1).contiguous()
                 actors.Stage(canvas, grid, scene, moments, camera, light, aspect, follow).draw(k)
         if number < len(layers):
-            canvas = _lay(canvas, layers[number], clock, land_camera, grid)
+            canvas = lay_layer(canvas, layers[number], clock, land_camera, grid)
     for layer in weather.layers(rng, light):
-        canvas = _lay(canvas, layer, clock, land_camera, grid)
+        canvas = lay_layer(canvas, layer, clock, land_camera, grid)
     return canvas.expand(len(moments), -1, -1, -1).clamp(0.0, 1.0)
 
 
@@ -111,7 +111,7 @@ def _nearness(scene: Scene, number: int) -> float:
     return float(number) if scene.relation == "behind" else -float(number)
 
 
-def _lay(canvas: Tensor, layer: Layer, moments: Tensor, camera: Camera, grid: Grid) -> Tensor:
+def lay_layer(canvas: Tensor, layer: Layer, moments: Tensor, camera: Camera, grid: Grid) -> Tensor:
     """Lay a layer over the canvas as the camera sees it at each moment."""
     across, down = camera.shift(layer.depth)
     scale = camera.scale(layer.depth)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -99,9 +100,11 @@ def heaven(scenery: Scenery, sun: Sun) -> Layer:
     clearness = CLEARNESS[light.weather]
     star_field = {"night": (180, 0.25), "sunset": (36, -0.1)}.get(light.time) if clearness == 1.0 else None
 
+    scatter = partial(stars, seed=seed, count=star_field[0], lowest=star_field[1]) if star_field else None
+
     def draw(picture: Tensor, grid: Grid) -> None:
-        if star_field:
-            stars(picture, grid, seed, *star_field)
+        if scatter:
+            scatter(picture, grid)
         distance = torch.hypot(grid.x[None, :] - sun.x, grid.y[:, None] - sun.y)
         halo = torch.exp(-((distance / (sun.radius * 2.6)) ** 2) * 0.9)
         paint(picture, halo * (GLOW[light.time] * max(clearness, 0.12)), rgb(glow, grid.device))
@@ -131,7 +134,7 @@ def heaven(scenery: Scenery, sun: Sun) -> Layer:
     soft = [Soft("glow", glow, (sun.x, sun.y, sun.radius, GLOW[light.time] * max(clearness, 0.12)))]
     if star_field:
         soft.insert(0, Soft("stars", STAR, (float(seed % 2**20), *map(float, star_field))))
-    return Layer(0.02, draw, front=(disc_mark,) if has_disc else (), soft=tuple(soft))
+    return Layer(0.02, draw, front=(disc_mark,) if has_disc else (), soft=tuple(soft), stars=scatter)
 
 
 def stars(picture: Tensor, grid: Grid, seed: int, count: int, lowest: float) -> None:
@@ -214,12 +217,13 @@ def nebula(scenery: Scenery) -> Layer:
     rng = scenery.rng
     angle, offset, seed = rng.uniform(-0.6, 0.6), rng.uniform(-0.2, 0.1), rng.randrange(2**31)
     color = rng.choice(("#7a3fa8", "#3f5fb8", "#a83f7a", "#2f8f9a"))
+    scatter = partial(stars, seed=seed, count=300, lowest=0.6)
 
     def draw(picture: Tensor, grid: Grid) -> None:
         across = (grid.y[:, None] - offset) * math.cos(angle) + grid.x * math.sin(angle)
         wave = 0.05 * torch.sin(3.0 * grid.x + 9.0 * offset)
         paint(picture, torch.exp(-(((across + wave) / 0.16) ** 2)) * 0.38, rgb(color, grid.device))
-        stars(picture, grid, seed, 300, 0.6)
+        scatter(picture, grid)
 
     soft = Soft("nebula", color, (angle, offset)), Soft("stars", STAR, (float(seed % 2**20), 300.0, 0.6))
-    return Layer(0.02, draw, soft=soft)
+    return Layer(0.02, draw, soft=soft, stars=scatter)
