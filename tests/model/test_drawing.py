@@ -9,7 +9,7 @@ import torch
 
 from hinode.model.details import FROM, DetailPixels
 from hinode.model.drawing import Drawer, DrawingConfig
-from hinode.model.land import CHANNELS, SILENT
+from hinode.model.land import CHANNELS, SILENT, STARS, WEATHER, hush
 from hinode.model.plan_tensors import PlanTensors, own_coordinates
 
 SMALL = DrawingConfig(fine_width=64, width=64, depth=1, fine_in=1, fine_out=1, conditioning=64)
@@ -96,6 +96,19 @@ def test_a_plan_without_land_is_one_that_does_not_say_it() -> None:
     torch.testing.assert_close(frames[0], frames[1])
     assert (frames[2] - frames[1])[..., 20:, :].abs().mean() > 1e-3
     assert dataclasses.replace(plan, land=layout).mirrored().mirrored().land.equal(layout)
+
+
+def test_stars_and_weather_are_laid_over_the_pixels_that_the_layout_names() -> None:
+    network = Drawer(dataclasses.replace(SMALL, land=True, specks=True)).eval()
+    plan, z, t = plans(1, 9), torch.randn(1, 9, 3, 32, 64), torch.full((1, 2), 0.3)
+    layout = torch.zeros(1, 9, CHANNELS, 32, 64, dtype=torch.uint8)
+    layout[:, :, STARS, 4, 5] = layout[:, :, WEATHER, 20, 30] = 255
+    with torch.no_grad():
+        frames = network(z, t, dataclasses.replace(plan, land=layout))
+        quiet = network(z, t, dataclasses.replace(plan, land=hush(layout)))
+    places = (frames[0, 0].mean(0) > 0.5).nonzero().tolist()
+    assert places == [[4, 5], [20, 30]]  # white before anything is learnt
+    torch.testing.assert_close(frames[..., 20, 30], quiet[..., 20, 30])
 
 
 def test_details_change_nothing_before_they_are_learnt_and_nothing_at_high_noise() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 
+import pytest
 import torch
+from torch.nn.functional import max_pool2d
 
 from hinode.engines.native.book.scene_plan import arrive, cut_plan, go_on, lead
 from hinode.engines.native.plans.planning import plan_prompt
 from hinode.world.book.motion import camera_path
-from hinode.world.book.picture.layout import SHAPES, land_map
+from hinode.world.book.picture.layout import SHAPES, STARS, WEATHER, land_map
 from hinode.world.book.picture.preview import plan_land, render_plan
 from hinode.world.book.picture.render import render
 from hinode.world.book.plan import LandPlan, ScenePlan, plan_of
@@ -39,6 +41,25 @@ def test_sheets_and_cut_outs_lie_where_the_book_draws_them() -> None:
     names = {SHAPES[number - 1] for number in layout[2].unique().tolist() if number}
     assert names <= {"sun", "cloud_a", "cloud_b", "cloud_c", "cloud_d"}
     assert "sun" in names
+
+
+@pytest.mark.parametrize(
+    ("time", "weather", "channel"),
+    [("night", "clear", STARS), ("noon", "rain", WEATHER), ("dawn", "snow", WEATHER)],
+)
+def test_stars_drops_and_flakes_lie_where_the_book_draws_them(time: str, weather: str, channel: int) -> None:
+    scene = Scene((), time, "hills", weather, "still", None, 8)
+    size = {"width": 224, "height": 128}  # a drop is a pixel wide
+    pictures = render([scene], frames=9, fps=8, **size)[0].mean(1)
+    layout = land_map(scene, MOMENTS, camera_path(scene, MOMENTS, 1.75), **size)
+    for picture, cover in zip(pictures, layout[:, channel], strict=True):
+        bright = cover > 60
+        assert 0.0005 < bright.float().mean() < 0.1
+        beside = (cover == 0) & (max_pool2d(cover[None].float(), 5, 1, 2)[0] > 60)
+        assert picture[bright].mean() > picture[beside].mean() + 0.08
+    other = WEATHER if channel == STARS else STARS
+    assert not layout[:, other].any()
+    assert (channel == WEATHER) == bool((layout[0, channel] != layout[-1, channel]).float().mean() > 0.001)
 
 
 def test_the_layout_of_a_plan_is_that_of_its_scene() -> None:
