@@ -22,8 +22,8 @@ from hinode.model.drawing_sampler import DrawingSampler, DrawingState
 from hinode.world.book.sounds.sound import RATE
 from hinode.world.book.sounds.soundtrack import plan_sound
 
-SHARED_NOISE = 0.9
-"""Share of the noise that moves with the land: it keeps its details from frame to frame."""
+SHARED_NOISE = 1.0
+"""Share of the noise that moves with the land, so that its details are the same in all frames."""
 
 if TYPE_CHECKING:
     from hinode.engines.native.engine import NativeEngine
