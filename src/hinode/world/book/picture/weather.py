@@ -52,10 +52,20 @@ def layers(rng: random.Random, light: Light) -> list[Layer]:
     return []
 
 
-def _repeated(places: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Places in a tile, and in all tiles that a camera may see."""
-    shifts = [TILE * k for k in range(-3, 4)]
-    return [(x + right, y + down) for x, y in places for right in shifts for down in shifts]
+def _repeated(places: list[tuple[float, float]], grid: Grid, reach: float) -> list[tuple[float, float]]:
+    """Places in a tile, repeated wherever something that reaches so far may be seen."""
+    margin = reach + 3.0 / grid.scale
+
+    def tiles(place: float, low: float, pixels: int) -> range:
+        first, last = low - margin - place, low + pixels / grid.scale + margin - place
+        return range(math.ceil(first / TILE), math.floor(last / TILE) + 1)
+
+    return [
+        (x + TILE * right, y + TILE * down)
+        for x, y in places
+        for right in tiles(x, grid.left, grid.width)
+        for down in tiles(y, grid.top, grid.height)
+    ]
 
 
 def _scattered(rng: random.Random, count: int) -> list[tuple[float, float]]:
@@ -67,7 +77,7 @@ def _rain(rng: random.Random, color: str, count: int, length: float, alpha: floa
 
     def draw(picture: Tensor, grid: Grid) -> None:
         thickness = 0.0035 * grid.scale
-        for x, y in _repeated(places):
+        for x, y in _repeated(places, grid, length):
             area = patch(grid, x, y, length * SLANT / 2 + 0.004, length / 2)
             if area is None:
                 continue
@@ -83,7 +93,7 @@ def _snow(rng: random.Random, color: str, count: int, radius: float, alpha: floa
     places = _scattered(rng, count)
 
     def draw(picture: Tensor, grid: Grid) -> None:
-        for x, y in _repeated(places):
+        for x, y in _repeated(places, grid, radius):
             dot(picture, grid, x, y, radius, color, alpha)
 
     return draw
