@@ -22,8 +22,9 @@ from hinode.model.drawing_sampler import DrawingSampler, DrawingState
 from hinode.world.book.sounds.sound import RATE
 from hinode.world.book.sounds.soundtrack import plan_sound
 
-SHARED_NOISE = 1.0
-"""Share of the noise that moves with the land, so that its details are the same in all frames."""
+SHARED_NOISE = 0.995
+"""Share of the noise that moves with the land, so that its details hardly change from frame to frame. With
+all of it, frames in which nothing moves would be equal."""
 
 if TYPE_CHECKING:
     from hinode.engines.native.engine import NativeEngine
