@@ -115,8 +115,8 @@ class LandPixels(nn.Module):
         if stars is None:
             return clean
         # A star behind a cloud is not seen, and only the cloud's texture says where the cloud is.
-        seen = torch.sigmoid(self.starlit(hidden).float() + 2.0).view(batch, frames, 1, height, width)
-        return lay_specks(clean, stars * seen)
+        visibility = torch.sigmoid(self.starlit(hidden).float() + 2.0).view(batch, frames, 1, height, width)
+        return lay_specks(clean, stars * visibility)
 
     def _texels(self, marks: Tensor) -> Tensor:
         """The texture at numbers, u and v uint8 [N, 3]: [N, CHANNELS]; 0 where there is no cut-out."""

@@ -56,7 +56,7 @@ class Copy:
             message = f"{self.path.name} cannot be read as UTF-8 text"
             raise BadInput(message, "save it again", field=field) from error
 
-    def is_known(self, text: str) -> bool | None:
+    def recognises(self, text: str) -> bool | None:
         """Whether the file may have a text without having been edited; None in a home that is new here."""
         try:
             return _digest(text) in self.digests.read_text(encoding="ascii").split()

@@ -216,7 +216,7 @@ class OperatorText(ABC, Generic[T]):
 
     def _is_edit(self, text: str) -> bool:
         """Whether somebody has edited the file since it was last read or written from this home."""
-        no_edit = self.copy.is_known(text)
+        no_edit = self.copy.recognises(text)
         if no_edit is not None:
             return not no_edit
         # In a home that is new here it is an old copy if the text was in force before.
