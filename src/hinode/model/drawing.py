@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from hinode.model.block import FEATURES, LEVEL_PERIODS, SPACE_PERIODS, Block, positions, rope_table
 from hinode.model.details import FROM, DetailPixels
-from hinode.model.land import CHANNELS, SILENT, LandHint, LandPixels, Specks, lay_specks
+from hinode.model.land import CHANNELS, SHEET, SILENT, LandHint, LandPixels, Specks, lay_specks, read_paints
 from hinode.model.layers import Linear, fourier, rms_norm
 from hinode.model.plan_tensors import PlanTensors, own_coordinates
 from hinode.model.textures import SubjectPixels
@@ -138,10 +138,12 @@ class Level(nn.Module):
 @dataclass(frozen=True)
 class LandFeatures:
     """What is read of the land of a plan: a `hint` for tokens [B, T, h, w, D], the features of its
-    `pixels`, [B * T * H * W, values], and its `stars` and `weather`, see `Specks`."""
+    `pixels` [B * T * H * W, values], their `paints`, see `read_paints`, and its `stars` and `weather`, see
+    `Specks`."""
 
     hint: Tensor
     pixels: Tensor
+    paints: Tensor
     stars: Tensor | None = None
     weather: Tensor | None = None
 
@@ -242,7 +244,7 @@ class Drawer(nn.Module):
         clean = _unpack(self.final(x), c.pack, size, frames, c.overlap).float()
         observation = torch.cat((z, context_mask), 2)
         if land is not None:
-            clean = self.land(clean, observation, x, land.pixels, land.stars)
+            clean = self.land(clean, observation, x, land.pixels, land.paints, land.stars)
         if c.textures and c.planned:
             clean = self.pixels(clean, observation, x, plan, self.color)
         if land is not None and land.weather is not None:
@@ -262,12 +264,13 @@ class Drawer(nn.Module):
         if land is None:
             batch, frames, _, height, width = shape
             land = torch.zeros(batch, frames, CHANNELS, height, width, dtype=torch.uint8)
-            land[:, :, 0] = SILENT
+            land[:, :, SHEET] = SILENT
             land = land.to(plan.tracks.device)
         _, summary = self._read_facts(plan)
         facts = F.silu(summary)
         pixels, hint = self.land.look_up(land, facts, self.compute), self.land_hint(land, self.compute)
-        return LandFeatures(hint, pixels, *(self.specks(land, facts) if self.config.specks else ()))
+        paints = read_paints(land, self.compute)
+        return LandFeatures(hint, pixels, paints, *(self.specks(land, facts) if self.config.specks else ()))
 
     def _read_facts(self, plan: PlanTensors) -> tuple[list[Tensor], Tensor]:
         """The facts of a plan, each [B, conditioning], 0 where one is not said, and their sum."""

@@ -2,7 +2,8 @@
 
 A pixel knows which sheet of land is on top there, how far below its edge it lies, and where it lies in the
 two uppermost cut-outs (clouds, houses, trees) in their own coordinates. So edges are sharp wherever they
-run, and the look of a cut-out is learnt once, as for subjects in `textures`.
+run, and the look of a cut-out is learnt once, as for subjects in `textures`. It knows the colours of its
+paper too, since no words and no noise could say which house of a city is red.
 """
 
 from __future__ import annotations
@@ -13,9 +14,16 @@ from torch import Tensor, nn
 
 from hinode.model.layers import Linear
 
-CHANNELS, STARS, WEATHER = 10, 8, 9
-"""Values of a pixel, as `world.book.picture.layout` has them: sheet, distance below its edge, twice the
-number of a cut-out, u and v, and how much of it stars and weather cover."""
+CHANNELS = 25
+SHEET, EDGE, TINT, SOFT, UPPER, LOWER, STARS, WEATHER = 0, 1, 2, 5, 9, 19, 23, 24
+"""Values of a pixel, as `world.book.picture.layout` has them: sheet, distance below its edge, colours of its
+paper; opacity and colours of what is soft; of the upper cut-out its number, u, v, opacity, base and dark
+colours; of the lower one its number, u, v and opacity; and how much stars and weather cover."""
+COORDINATES = (UPPER + 1, LOWER + 1)
+"""Values of a pixel that a mirror turns round."""
+PAINTS = 4
+"""Colours that a pixel may take up: of its sheet, of the base and the dark parts of its cut-out, and of what
+is soft."""
 SHEETS, UNKNOWN = 25, 24
 """Numbers of sheets; the last one stands for a plan that does not say its land."""
 SILENT = 255
@@ -34,19 +42,28 @@ class LandHint(nn.Module):
         self.side = patch // STRIDE
         self.sheet, self.shape = nn.Embedding(SHEETS, SHEET_WIDTH), nn.Embedding(SHAPES, SHAPE_WIDTH)
         self.join = Linear(self.side**2 * (SHEET_WIDTH + SHAPE_WIDTH + 3), width, zero=True)
+        self.paint = Linear(self.side**2 * 4, width, zero=True)
 
     def forward(self, land: Tensor, dtype: torch.dtype) -> Tensor:
         """land uint8 [B, T, CHANNELS, H, W] -> [B, T, h, w, D]."""
         middle = slice(STRIDE // 2, None, STRIDE)
         samples = land[..., middle, middle].movedim(2, -1)  # (B, T, H / 4, W / 4, CHANNELS)
-        sheet, shape = sheet_numbers(samples[..., 0]), samples[..., 2].long()
-        places = samples[..., [1, 3, 4]].float() / 255 - 0.5
+        sheet, shape = sheet_numbers(samples[..., SHEET]), samples[..., UPPER].long()
+        values = samples.float() / 255
+        places = values[..., [EDGE, UPPER + 1, UPPER + 2]] - 0.5
         places[..., 1:] *= (shape > 0)[..., None]
-        values = torch.cat((self.sheet(sheet), self.shape(shape), places), -1).to(dtype)
+        covered = torch.cat((self.sheet(sheet), self.shape(shape), places), -1)
+        tint, base = values[..., TINT : TINT + 3], values[..., UPPER + 4 : UPPER + 7]
+        paper = torch.lerp(tint, base, values[..., UPPER + 3, None])
+        painted = torch.cat((paper, values[..., SOFT, None]), -1)
+        hint: Tensor = self.join(self._tokens(covered, dtype)) + self.paint(self._tokens(painted, dtype))
+        return hint
+
+    def _tokens(self, values: Tensor, dtype: torch.dtype) -> Tensor:
+        """Samples [B, T, H / 4, W / 4, n] of each token side by side, [B, T, h, w, 16 n]."""
         b, t, h, w, n = values.shape
-        grid = values.view(b, t, h // self.side, self.side, w // self.side, self.side, n)
-        joined: Tensor = self.join(grid.transpose(3, 4).flatten(4))
-        return joined
+        grid = values.to(dtype).view(b, t, h // self.side, self.side, w // self.side, self.side, n)
+        return grid.transpose(3, 4).flatten(4)
 
 
 class LandPixels(nn.Module):
@@ -71,6 +88,8 @@ class LandPixels(nn.Module):
         self.token = Linear(width, self.HIDDEN)
         self.mix = Linear(self.HIDDEN, self.HIDDEN)
         self.out = Linear(self.HIDDEN, 4, zero=True)
+        self.soft = Linear(1, self.HIDDEN, zero=True)
+        self.shares = Linear(self.HIDDEN, PAINTS, zero=True)
 
     def look_up(self, land: Tensor, facts: Tensor, dtype: torch.dtype) -> Tensor:
         """What is known of each pixel before anything is drawn, [B * T * H * W, HIDDEN]: the same at every
@@ -79,17 +98,18 @@ class LandPixels(nn.Module):
         rows = land.movedim(2, -1).flatten(0, 3)
         table = self.sheets(facts.to(dtype)).view(batch * SHEETS, self.HIDDEN)
         clips = torch.arange(batch, device=land.device).repeat_interleave(frames * height * width)
-        features: Tensor = F.embedding(clips * SHEETS + sheet_numbers(rows[:, 0]), table)
-        below = rows[:, 1].float() / 255
+        features: Tensor = F.embedding(clips * SHEETS + sheet_numbers(rows[:, SHEET]), table)
+        below = rows[:, EDGE].float() / 255
         edges = torch.stack((below, torch.exp(-20 * below), torch.exp(-80 * below)), -1)
         features = features + self.edge(edges.to(dtype))
-        there = (rows[:, 2] > 0).nonzero(as_tuple=True)[0]
+        features = features + self.soft(rows[:, SOFT, None].to(dtype) / 255)
+        there = (rows[:, UPPER] > 0).nonzero(as_tuple=True)[0]
         if len(there):
             marks = rows[there]
-            texels = [self._texels(marks[:, first : first + 3]) for first in (2, 5)]
-            present = torch.stack((marks[:, 2] > 0, marks[:, 5] > 0), -1).float()
+            texels = [self._texels(marks[:, first : first + 3]) for first in (UPPER, LOWER)]
+            opacity = marks[:, [UPPER + 3, LOWER + 3]].float() / 255
             tint = 1 + self.tint(facts.to(dtype))[clips[there]]
-            look = self.look(torch.cat((*texels, present), -1).to(dtype)) * tint
+            look = self.look(torch.cat((*texels, opacity), -1).to(dtype)) * tint
             features = features.index_add(0, there, look)
         return features
 
@@ -99,19 +119,22 @@ class LandPixels(nn.Module):
         observation: Tensor,
         tokens: Tensor,
         features: Tensor,
+        paints: Tensor,
         stars: Tensor | None = None,
     ) -> Tensor:
         """clean [B, T, 3, H, W]; observation: noisy frames with a channel of known pixels [B, T, 4, H, W];
-        tokens [B, T, h, w, D]; features: of `look_up`; stars: of `Specks`. Returns the clean frames with the
-        land laid over."""
+        tokens [B, T, h, w, D]; features: of `look_up`; paints: of `read_paints`; stars: of `Specks`. Returns
+        the clean frames with the land laid over."""
         batch, frames, _, height, width = clean.shape
         values = self.token(tokens).flatten(0, 1).movedim(-1, 1)
         values = F.interpolate(values, (height, width), mode="bilinear")
         hidden = features + values.movedim(1, -1).flatten(0, 2)
         hidden = hidden + self.noisy(observation.movedim(2, -1).flatten(0, 3).to(tokens.dtype))
         hidden = F.silu(self.mix(F.silu(hidden)))
-        out = self.out(hidden).float().view(batch, frames, height, width, 4).movedim(-1, 2)
-        clean = torch.lerp(clean, out[:, :, :3], torch.sigmoid(out[:, :, 3:] - 2.0))
+        color, opacity = self.out(hidden).split((3, 1), -1)
+        color = color + (self.shares(hidden)[..., None] * paints).sum(-2)
+        land = torch.cat((color, opacity), -1).float().view(batch, frames, height, width, 4).movedim(-1, 2)
+        clean = torch.lerp(clean, land[:, :, :3], torch.sigmoid(land[:, :, 3:] - 2.0))
         if stars is None:
             return clean
         # A star behind a cloud is not seen, and only the cloud's texture says where the cloud is.
@@ -124,6 +147,19 @@ class LandPixels(nn.Module):
         column, row = (value * self.SIDE // 256 for value in (u, v))
         texels: Tensor = F.embedding((number * self.SIDE + row) * self.SIDE + column, self.texture)
         return texels * (number > 0)[:, None]
+
+
+def read_paints(land: Tensor, dtype: torch.dtype) -> Tensor:
+    """The colours that each pixel may take up, [B * T * H * W, PAINTS, 3] in -1..1, 0 where there is none.
+    land uint8 [B, T, CHANNELS, H, W]."""
+    rows = land.movedim(2, -1).flatten(0, 3)
+    sheet, number, soft = (rows[:, channel, None, None] for channel in (SHEET, UPPER, SOFT))
+    colors = rows[:, [*range(TINT, TINT + 3), *range(UPPER + 4, UPPER + 10), *range(SOFT + 1, SOFT + 4)]]
+    paints = (colors.to(dtype) / 127.5 - 1).view(-1, PAINTS, 3)
+    cut_out = (number > 0).to(dtype)
+    known = ((sheet > 0) & (sheet != SILENT)).to(dtype)
+    shares = torch.cat((known, cut_out, cut_out, soft.to(dtype) / 255), 1)
+    return paints * shares
 
 
 class Specks(nn.Module):
@@ -158,7 +194,7 @@ def hush(land: Tensor) -> Tensor:
     """The layout of a plan that says only its stars and its weather."""
     quiet = land.clone()
     quiet[:, :, :STARS] = 0
-    quiet[:, :, 0] = SILENT
+    quiet[:, :, SHEET] = SILENT
     return quiet
 
 

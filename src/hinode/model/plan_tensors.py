@@ -8,17 +8,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hinode.model.land import COORDINATES
+
 PANS = (1, 2)  # numbers of the moves that a mirror exchanges: to the left and to the right
 
 
 @dataclass(frozen=True)
 class PlanTensors:
     """A batch of plans at every frame. `facts` [B, 4]: numbers of place, time, weather, camera move; -1 where
-    one is not said. `camera`
-    [B, T, 4]: shift x and y of the nearest layer in short sides, logarithms of its scale and of the zoom.
-    `kinds`, `colors` [B, S]: -1 where there is no subject. `tracks` [B, S, T, 6]: x and y from the middle of
-    the frame and half the size in short sides, tilt in radians, facing, beat. `land`: uint8 [B, T, 8, H, W],
-    the layout of the land at every pixel, see `land`; None where no plan says it."""
+    one is not said. `camera` [B, T, 4]: shift x and y of the nearest layer in short sides, logarithms of its
+    scale and of the zoom. `kinds`, `colors` [B, S]: -1 where there is no subject. `tracks` [B, S, T, 6]: x
+    and y from the middle of the frame and half the size in short sides, tilt in radians, facing, beat.
+    `land`: uint8 [B, T, CHANNELS, H, W] of `model.land`, the layout of the land at every pixel; None where
+    no plan says it."""
 
     facts: Tensor
     camera: Tensor
@@ -48,7 +50,7 @@ class PlanTensors:
         land = self.land
         if land is not None:  # u of a cut-out runs the other way
             land = land.flip(-1).clone()
-            land[:, :, [3, 6]] = 255 - land[:, :, [3, 6]]
+            land[:, :, COORDINATES] = 255 - land[:, :, COORDINATES]
         return PlanTensors(facts, self.camera * shift, self.kinds, self.colors, self.tracks * sign, land)
 
     def to(self, device: torch.device) -> PlanTensors:

@@ -1,12 +1,14 @@
-"""The layout of the land: for each pixel, which sheet is on top there, how far below its edge, which cut-outs
-lie there in their own coordinates, and how much of it stars and weather cover. It has no colours: it is what
-a drawing network gets of a plan.
+"""The layout of the land: for each pixel, which sheet of paper is on top there, how far below its edge, which
+cut-outs lie there in their own coordinates, the colours of that paper, what soft light or mist lies over it,
+and how much of it stars and weather cover. It is what a drawing network gets of a plan.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -15,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hinode.world.book.motion import Camera
-from hinode.world.book.picture import drawings, palette, places, sky, weather
-from hinode.world.book.picture.canvas import REACH, Layer, Mark, frame_grid
+from hinode.world.book.picture import atlas, drawings, palette, places, sky, weather
+from hinode.world.book.picture.canvas import REACH, Layer, Look, Mark, Soft, frame_grid, lit, mixed
 from hinode.world.book.picture.render import lay_layer
 from hinode.world.book.scene import Scene
 
@@ -26,13 +28,42 @@ DEPTHS = 20
 """Steps of the depth of a sheet."""
 BELOW = 0.5
 """Short sides below the edge of a sheet from which on the distance counts no more."""
-STARS, WEATHER = 8, 9
-CHANNELS = 10
-"""Values of a pixel: the sheet (0 the sky, else 1 + its depth in `DEPTHS` steps), how far below its edge, for
-the uppermost two cut-outs the number (0 none), u and v, and how much of it is covered by `STARS` of the sky,
-and by the rain, snow or fog before everything (`WEATHER`)."""
+FAINT = 0.05
+"""Opacity below which a cut-out or its shadow is not there."""
+RAY_EDGE = 0.016
+"""Width of the edge of a shaft of light, in short sides."""
+CHANNELS = 25
+SHEET, EDGE, TINT, SOFT, UPPER, LOWER, STARS, WEATHER = 0, 1, 2, 5, 9, 19, 23, 24
+"""Values of a pixel, uint8: the sheet (0 the sky, else 1 + its depth in `DEPTHS` steps), how far below its
+edge, the three colours of its paper; the opacity and the colours of what is soft there; of the uppermost
+cut-out the number (0 none), u, v, opacity, and the colours of its base and of its dark parts; of the one
+under it number, u, v and opacity; how much of the pixel stars of the sky cover, and how much the rain, snow
+or fog before everything."""
 Map = NDArray[np.uint8]
 Values = NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """How some frames see a layer: its place x / `scale` + (`across`, `down`) is at x; `columns` and `rows`:
+    middles of the pixels in short sides from the middle of the frame."""
+
+    frames: slice
+    across: float
+    down: float
+    scale: float
+    columns: Values
+    rows: Values
+
+    @property
+    def x(self) -> Values:
+        """Places of the columns on the layer, [W]."""
+        return self.columns / self.scale + self.across
+
+    @property
+    def y(self) -> Values:
+        """Places of the rows on the layer, [H]."""
+        return self.rows / self.scale + self.down
 
 
 def land_map(scene: Scene, clock: Tensor, camera: Camera, *, width: int, height: int) -> Tensor:
@@ -45,27 +76,24 @@ def land_map(scene: Scene, clock: Tensor, camera: Camera, *, width: int, height:
     x = ((np.arange(width) + 0.5) - width / 2) / short
     y = ((np.arange(height) + 0.5) - height / 2) / short
     result = np.zeros((frames, CHANNELS, height, width), np.uint8)
-    seconds = clock.double().numpy()
     land, stars, falling = _layers(scene.place, scene.time, scene.weather, scene.seed, width / height)
     for layer in land:
-        across, down = (values.double().numpy() for values in camera.shift(layer.depth))
-        view = (
-            across - layer.drift * seconds,
-            down - layer.sink * seconds,
-            camera.scale(layer.depth).double().numpy(),
-        )
-        for mark in layer.behind:
-            _stamp(result, mark, *view, short)
-        if layer.skyline is not None:
-            _cover(result, layer, *view, x, y)
-        for mark in layer.front:
-            _stamp(result, mark, *view, short)
+        for view in _views(layer, camera, clock.double().numpy(), x, y):
+            part = result[view.frames]
+            for soft in layer.soft:
+                _soften(part, soft, view)
+            for mark in layer.behind:
+                _stamp(part, mark, view, short)
+            if layer.skyline is not None:
+                _cover(part, layer, view)
+            for mark in layer.front:
+                _stamp(part, mark, view, short)
     for channel, layers in ((STARS, stars), (WEATHER, falling)):
         canvas = torch.zeros(1, 4, height, width)
         for layer in layers:
             canvas = lay_layer(canvas, layer, clock, camera, frame_grid(width, height))
         result[:, channel] = canvas[:, 3].mul(255).round().byte().numpy()
-    result[:, STARS][result[:, 0] > 0] = 0
+    result[:, STARS][result[:, SHEET] > 0] = 0
     return torch.from_numpy(result)
 
 
@@ -77,50 +105,123 @@ def _layers(
     light, rng = palette.light(Scene((), time, place, conditions, "still", None, seed)), random.Random(seed)
     layers = places.build(place, rng, light, aspect).layers
     return (
-        tuple(layer for layer in layers if layer.skyline is not None or layer.behind or layer.front),
+        tuple(layer for layer in layers if layer.skyline or layer.behind or layer.front or layer.soft),
         tuple(dataclasses.replace(layer, draw=layer.stars) for layer in layers if layer.stars),
         tuple(weather.layers(rng, light)),
     )
 
 
-def _cover(
-    result: Map, layer: Layer, across: Values, down: Values, scale: Values, x: Values, y: Values
-) -> None:
-    """Lay a sheet of land over the map, in place."""
+def _views(layer: Layer, camera: Camera, seconds: Values, x: Values, y: Values) -> Iterator[View]:
+    """A layer as each frame sees it, or as all frames see it if it stands still."""
+    across, down = (values.double().numpy() for values in camera.shift(layer.depth))
+    across, down = across - layer.drift * seconds, down - layer.sink * seconds
+    scale = camera.scale(layer.depth).double().numpy()
+    if all((values == values[0]).all() for values in (across, down, scale)):
+        yield View(slice(None), float(across[0]), float(down[0]), float(scale[0]), x, y)
+        return
+    for frame, values in enumerate(zip(across.tolist(), down.tolist(), scale.tolist(), strict=True)):
+        yield View(slice(frame, frame + 1), *values, x, y)
+
+
+def _cover(part: Map, layer: Layer, view: View) -> None:
+    """Lay a sheet of land over the map of some frames, in place."""
     assert layer.skyline is not None
-    same = bool((across == across[0]).all() and (down == down[0]).all() and (scale == scale[0]).all())
-    times = slice(0, 1) if same else slice(None)
-    columns = x / scale[times, None] + across[times, None]
-    rows = y / scale[times, None] + down[times, None]
-    line = layer.skyline(columns.ravel()).reshape(columns.shape)
-    below = rows[:, :, None] - line[:, None]
+    x, rows = view.x, view.y[:, None]
+    below = rows - layer.skyline(x)
     inside = below > 0
-    code = np.uint8(1 + round(layer.depth * DEPTHS))
     steps = (below * (255 / BELOW)).clip(0, 255).astype(np.uint8)
-    for channel, values in ((0, code), (1, steps), (2, np.uint8(0)), (5, np.uint8(0))):
-        np.copyto(result[:, channel], values, where=inside)
+    for channel, value in ((SHEET, np.uint8(1 + round(layer.depth * DEPTHS))), (EDGE, steps)):
+        np.copyto(part[:, channel], value, where=inside)
+    for channel in (SOFT, UPPER, LOWER):
+        np.copyto(part[:, channel], np.uint8(0), where=inside)
+    papers = [(inside, layer.tint)]
+    if layer.cap is not None:
+        line, color = layer.cap
+        papers.append((inside & (rows < line(x)), color))
+    for where, color in papers:
+        for k, value in enumerate(_bytes(color)):
+            np.copyto(part[:, TINT + k], value, where=where)
 
 
-def _stamp(result: Map, mark: Mark, across: Values, down: Values, scale: Values, short: int) -> None:
-    """Lay a cut-out over the map, in place; what was uppermost there is under it."""
-    frames, _, height, width = result.shape
-    number = SHAPES.index(mark.shape) + 1
-    middles = (mark.x - across) * scale * short + width / 2
-    levels = (mark.y - down) * scale * short + height / 2
-    halves = mark.half * scale * short
-    cos, sin = np.cos(mark.tilt), np.sin(mark.tilt)
-    for frame in range(frames):
-        column, row, half = float(middles[frame]), float(levels[frame]), float(halves[frame])
-        reach = half * REACH * (1.25 if mark.tilt else 1.0)
-        left, right = max(0, round(column - reach)), min(width, round(column + reach))
-        top, bottom = max(0, round(row - reach)), min(height, round(row + reach))
-        if left >= right or top >= bottom:
-            continue
-        dx = (np.arange(left, right) + 0.5 - column) / half
-        dy = (np.arange(top, bottom) + 0.5 - row) / half
-        u = (cos * dx[None] + sin * dy[:, None]) * mark.facing
-        v = cos * dy[:, None] - sin * dx[None]
-        part = result[frame, 2:STARS, top:bottom, left:right]
-        part[3:] = part[:3]
-        part[0] = number
-        part[1], part[2] = (((value / REACH + 1) * 127.5).clip(0, 255).round() for value in (u, v))
+def _soften(part: Map, soft: Soft, view: View) -> None:
+    """Lay what is soft over the map of some frames, in place; stars have a channel of their own."""
+    x, y, values = view.x[None], view.y[:, None], soft.values
+    if soft.kind == "glow":
+        left, top, radius, strength = values
+        cover = strength * np.exp(-0.9 * (np.hypot(x - left, y - top) / (2.6 * radius)) ** 2)
+    elif soft.kind == "nebula":
+        angle, offset = values
+        bank = (y - offset) * math.cos(angle) + x * math.sin(angle) + 0.05 * np.sin(3.0 * x + 9.0 * offset)
+        cover = 0.38 * np.exp(-((bank / 0.16) ** 2))
+    elif soft.kind == "mist":
+        middle, thickness, strength = values
+        cover = strength * np.exp(-(((y - middle) / thickness) ** 2)) + 0.0 * x
+    elif soft.kind == "rays":
+        left, wide, alpha, strength = values
+        down = y + 0.5
+        beside = np.abs(x - left - 0.22 * down) - wide * (0.35 + 0.65 * down)
+        cover = alpha * strength * (1.15 - down).clip(0, 1) * (0.5 - beside / RAY_EDGE).clip(0, 1)
+    else:
+        return
+    under = part[:, SOFT].astype(np.float64) / 255
+    together = cover + under * (1.0 - cover)
+    share = cover / together.clip(1e-6)
+    for k, value in enumerate(_bytes(soft.color)):
+        color = part[:, SOFT + 1 + k]
+        color[:] = (color + share * (int(value) - color.astype(np.float64))).round()
+    part[:, SOFT] = (255 * together).round()
+
+
+def _stamp(part: Map, mark: Mark, view: View, short: int) -> None:
+    """Lay a cut-out over the map of some frames, in place; what was uppermost there is under it."""
+    height, width = part.shape[2:]
+    assert mark.look is not None
+    column = (mark.x - view.across) * view.scale * short + width / 2
+    row = (mark.y - view.down) * view.scale * short + height / 2
+    half = mark.half * view.scale * short
+    reach = half * REACH * (1.25 if mark.tilt else 1.0)
+    left, right = max(0, round(column - reach)), min(width, round(column + reach))
+    top, bottom = max(0, round(row - reach)), min(height, round(row + reach))
+    if left >= right or top >= bottom:
+        return
+    dx = (np.arange(left, right) + 0.5 - column) / half
+    dy = ((np.arange(top, bottom) + 0.5 - row) / half)[:, None]
+    cos, sin = math.cos(mark.tilt), math.sin(mark.tilt)
+    u, v = (((value / REACH + 1) * 127.5).clip(0, 255).round().astype(np.uint8)
+            for value in ((cos * dx + sin * dy) * mark.facing, cos * dy - sin * dx))  # fmt: skip
+    if mark.shape == sky.SUN:
+        opacity = ((1.0 - np.hypot(dx, dy)) * half + 0.5).clip(0, 1)
+        shade = np.zeros_like(opacity)
+    else:
+        picture = _opacities(mark.shape, 2 * REACH * half, mark.beat)
+        side = picture.shape[-1]
+        opacity, shade = picture[:, v.astype(int) * side // 256, u.astype(int) * side // 256]
+    look = mark.look
+    opacity = opacity * look.alpha
+    inside = np.maximum(opacity, shade * look.shadow * look.alpha) > FAINT
+    there = part[:, :, top:bottom, left:right]
+    np.copyto(there[:, LOWER : LOWER + 4], there[:, UPPER : UPPER + 4], where=inside)
+    number, opaque = np.uint8(SHAPES.index(mark.shape) + 1), (255 * opacity).round().astype(np.uint8)
+    for k, value in enumerate((number, u, v, opaque, *_paints(look))):
+        np.copyto(there[:, UPPER + k], value, where=inside)
+    np.copyto(there[:, SOFT], np.uint8(0), where=inside & (opacity > 0.5))
+
+
+def _opacities(shape: str, pixels: float, beat: float) -> NDArray[np.float32]:
+    """Opacity of a cut-out and of its shadow, [2, side, side], at least as fine as it has `pixels`."""
+    phases = atlas.textures(shape, pixels)
+    phase = min(int(beat % 1.0 * len(phases)), len(phases) - 1)
+    picture: NDArray[np.float32] = phases[phase, -2:].numpy()
+    return picture
+
+
+@lru_cache(maxsize=4096)
+def _paints(look: Look) -> tuple[np.uint8, ...]:
+    """The colours of the base and the dark parts of a cut-out, as the light and the air show them."""
+    return tuple(value for color in (look.base, look.dark)
+                 for value in _bytes(mixed(lit(color, look.ambient), *look.haze)))  # fmt: skip
+
+
+def _bytes(color: str) -> tuple[np.uint8, ...]:
+    """`#rrggbb` as three numbers."""
+    return tuple(np.uint8(value) for value in bytes.fromhex(color[1:]))
