@@ -38,6 +38,10 @@ class Progress:
         names = {field.name for field in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in names})
 
+    def fraction(self, budget: float) -> float:
+        """How much is over of the seconds from `origin` to `budget`, 0..1."""
+        return (self.elapsed - self.origin) / (budget - self.origin)
+
 
 def iterate_steps(
     unfinished: Callable[[], bool],

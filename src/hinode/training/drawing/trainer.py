@@ -8,6 +8,7 @@ import random
 import re
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hinode.model.drawing import Drawer, share_noise
 from hinode.model.layers import compute_type
 from hinode.model.plan_tensors import PlanTensors, own_coordinates
 from hinode.training.drawing.recipes import RECIPES, DrawingRecipe
-from hinode.training.drawing.store import Store
+from hinode.training.drawing.store import Clips, Store
 from hinode.training.drawing.tasks import choose_context, choose_shares, silence
 from hinode.training.loop import Progress, iterate_steps, log_line, save_state, set_rate, stop_on_signal
 from hinode.training.muon import Muon
@@ -244,21 +245,29 @@ def _run(trainer: DrawingTrainer, stop: threading.Event, *, resumed: bool) -> No
               "clips": progress.clips, "loss": round(float(mean), 4)})  # fmt: skip
 
     note({"event": "resume" if resumed else "start", "recipe": recipe.name, "processes": team.size})
+
+    def number(step: int) -> int:
+        return step * team.size + team.rank
+
+    def read(step: int, fraction: float) -> Clips:
+        rng = random.Random(f"{recipe.seed}/{step}")  # the kind of a step is the same in all processes
+        image = fraction < recipe.image_part or rng.random() < recipe.image_share
+        frames = 1 if image else rng.choice(recipe.lengths)
+        count = recipe.image_batch if image else max(1, recipe.clip_batch * recipe.lengths[0] // frames)
+        return store.sample(count, frames, random.Random(f"{recipe.seed}/clips/{number(step)}"))
+
     tasks = ((LOG_SECONDS, report), (SAVE_SECONDS, trainer.save))
-    with Store(recipe, out / CLIPS_FOLDER, team) as store:
+    with Store(recipe, out / CLIPS_FOLDER, team) as store, ThreadPoolExecutor(1) as reader:
         store.wait()  # before the clock of the run starts
         team.wait()
+        following = reader.submit(read, progress.step, progress.fraction(budget))
         for _ in iterate_steps(
             lambda: progress.elapsed < budget, progress, tasks=tasks, stop=stop, agree=team.agree
         ):
-            fraction, step = (progress.elapsed - progress.origin) / (budget - progress.origin), progress.step
-            rng = random.Random(f"{recipe.seed}/{step}")  # the kind of a step is the same in all processes
-            image = fraction < recipe.image_part or rng.random() < recipe.image_share
-            frames = 1 if image else rng.choice(recipe.lengths)
-            count = recipe.image_batch if image else max(1, recipe.clip_batch * recipe.lengths[0] // frames)
-            number = step * team.size + team.rank
-            clips = store.sample(count, frames, random.Random(f"{recipe.seed}/clips/{number}"))
-            generator = torch.Generator(device).manual_seed(recipe.seed * 1_000_003 + number)
+            fraction, step = progress.fraction(budget), progress.step
+            clips = following.result()
+            following = reader.submit(read, step + 1, fraction)  # while this step is taken
+            generator = torch.Generator(device).manual_seed(recipe.seed * 1_000_003 + number(step))
             video = clips.video.to(device).float() / 127.5 - 1
             rate = recipe.rate(step - progress.begun, fraction)
             value = trainer.learn(video, clips.plans.to(device), generator, rate)
