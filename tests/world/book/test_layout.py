@@ -1,4 +1,4 @@
-"""The layout of the land: where sheets and cut-outs are, without their colours."""
+"""The layout of the land: where sheets and cut-outs are, and of what colours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn.functional import max_pool2d
 from hinode.engines.native.book.scene_plan import arrive, cut_plan, go_on, lead
 from hinode.engines.native.plans.planning import plan_prompt
 from hinode.world.book.motion import camera_path
-from hinode.world.book.picture.layout import SHAPES, STARS, WEATHER, land_map
+from hinode.world.book.picture.layout import LOWER, SHAPES, SHEET, SOFT, STARS, TINT, UPPER, WEATHER, land_map
 from hinode.world.book.picture.preview import plan_land, render_plan
 from hinode.world.book.picture.render import render
 from hinode.world.book.plan import LandPlan, ScenePlan, plan_of
@@ -33,14 +33,50 @@ def test_sheets_and_cut_outs_lie_where_the_book_draws_them() -> None:
     scene = Scene((), "noon", "sea", "clear", "still", None, 8)
     (picture,) = render([scene], frames=1, fps=8, **SIZE)[0]
     layout = land_map(scene, MOMENTS[:1], camera_path(scene, MOMENTS[:1], 1.75), **SIZE)[0]
-    water = layout[0] > 0
+    water = layout[SHEET] > 0
     assert 0.2 < water.float().mean() < 0.6
     inner = water[2:] == water[:-2]  # away from edges the sky is brighter than the water
     brightness = picture.mean(0)[1:-1][inner]
     assert brightness[~water[1:-1][inner]].mean() > brightness[water[1:-1][inner]].mean() + 0.1
-    names = {SHAPES[number - 1] for number in layout[2].unique().tolist() if number}
+    names = {SHAPES[number - 1] for number in layout[UPPER].unique().tolist() if number}
     assert names <= {"sun", "cloud_a", "cloud_b", "cloud_c", "cloud_d"}
     assert "sun" in names
+
+
+@pytest.mark.parametrize("place", ["city", "village", "mountains", "meadow"])
+def test_paper_has_the_colours_that_the_book_draws(place: str) -> None:
+    scene = Scene((), "noon", place, "clear", "still", None, 8)
+    size = {"width": 224, "height": 128}
+    picture = render([scene], frames=1, fps=8, **size)[0, 0] * 255
+    layout = land_map(scene, MOMENTS[:1], camera_path(scene, MOMENTS[:1], 1.75), **size)[0].float()
+    bare = (layout[SHEET] > 0) & (layout[UPPER] == 0)
+    opaque = layout[UPPER + 3] > 250
+    papers = {
+        "sheet": (picture - layout[TINT : TINT + 3]).abs().amax(0)[bare],
+        "base": (picture - layout[UPPER + 4 : UPPER + 7]).abs().amax(0)[opaque],
+        "dark": (picture - layout[UPPER + 7 : UPPER + 10]).abs().amax(0)[opaque],
+    }
+    shares = {name: float((difference < 12).float().mean()) for name, difference in papers.items()}
+    assert shares["sheet"] > 0.5  # below its edge paper gets darker
+    assert shares["base"] + shares["dark"] > 0.3  # the rest of a cut-out has colours of its own
+
+
+def test_only_what_is_seen_of_a_cut_out_hides_what_is_behind_it() -> None:
+    scene = Scene((), "noon", "city", "clear", "still", None, 8)
+    layout = land_map(scene, MOMENTS[:1], camera_path(scene, MOMENTS[:1], 1.75), width=224, height=128)[0]
+    upper, lower = layout[UPPER] > 0, layout[LOWER] > 0
+    assert not (lower & ~upper).any()
+    assert (layout[UPPER + 3][upper] > 200).float().mean() > 0.85  # nearly no place is empty paper
+    assert not layout[SOFT][layout[UPPER + 3] > 200].any()
+
+
+def test_a_glow_is_brightest_where_the_sun_is() -> None:
+    scene = Scene((), "sunset", "sea", "clear", "still", None, 8)
+    layout = land_map(scene, MOMENTS[:1], camera_path(scene, MOMENTS[:1], 1.75), **SIZE)[0]
+    sun = layout[UPPER] == SHAPES.index("sun") + 1
+    beside = (max_pool2d(sun[None].float(), 5, 1, 2)[0] > 0) & (layout[UPPER] == 0) & (layout[SHEET] == 0)
+    far = (max_pool2d(sun[None].float(), 41, 1, 20)[0] == 0) & (layout[SHEET] == 0)
+    assert layout[SOFT][beside].float().mean() > layout[SOFT][far].float().mean() + 100
 
 
 @pytest.mark.parametrize(
@@ -67,8 +103,8 @@ def test_the_layout_of_a_plan_is_that_of_its_scene() -> None:
         scene = sample_scene(random.Random(number))
         true = land_map(scene, MOMENTS, camera_path(scene, MOMENTS, 1.75), **SIZE)
         read = land(plan_of(scene, 1.5, 1.75))
-        assert (true[:, 0] == read[:, 0]).float().mean() > 0.98
-        assert (true[:, 2] == read[:, 2]).float().mean() > 0.97
+        assert (true[:, SHEET] == read[:, SHEET]).float().mean() > 0.98
+        assert (true[:, UPPER] == read[:, UPPER]).float().mean() > 0.97
 
 
 def test_the_land_goes_on_through_parts_and_moves_with_the_camera() -> None:
@@ -76,8 +112,8 @@ def test_the_land_goes_on_through_parts_and_moves_with_the_camera() -> None:
     plan = plan_prompt(words, seconds=2.0, size=(112, 64), seed=3).plan
     later = land(plan, MOMENTS[:5] + 1.0)
     part = cut_plan(plan, 1.0, 1.0)
-    assert (land(part, MOMENTS[:5])[:, 0] == later[:, 0]).float().mean() > 0.99
-    assert (land(plan)[0, 0] != land(plan)[-1, 0]).any()
+    assert (land(part, MOMENTS[:5])[:, SHEET] == later[:, SHEET]).float().mean() > 0.99
+    assert (land(plan)[0, SHEET] != land(plan)[-1, SHEET]).any()
     after = plan_prompt("a red balloon", seconds=1.0, size=(112, 64), seed=9).plan
     same = go_on(plan, after, parse("a red balloon", BOOK), 1.75)
     assert same.land is not None
