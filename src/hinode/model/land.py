@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from hinode.model.layers import Linear
 
-CHANNELS = 25
-SHEET, EDGE, TINT, SOFT, UPPER, LOWER, STARS, WEATHER = 0, 1, 2, 5, 9, 19, 23, 24
-"""Values of a pixel, as `world.book.picture.layout` has them: sheet, distance below its edge, colours of its
-paper; opacity and colours of what is soft; of the upper cut-out its number, u, v, opacity, base and dark
-colours; of the lower one its number, u, v and opacity; and how much stars and weather cover."""
+CHANNELS = 26
+SHEET, BELOW, ABOVE, TINT, SOFT, UPPER, LOWER, STARS, WEATHER = 0, 1, 2, 3, 6, 10, 20, 24, 25
+"""Values of a pixel, as `world.book.picture.layout` has them: sheet, distance below its edge, nearness above
+the edge of the next one, colours of its paper; opacity and colours of what is soft; of the upper cut-out its
+number, u, v, opacity, base and dark colours; of the lower one its number, u, v and opacity; and how much
+stars and weather cover."""
 COORDINATES = (UPPER + 1, LOWER + 1)
 """Values of a pixel that a mirror turns round."""
 PAINTS = 4
@@ -50,7 +51,7 @@ class LandHint(nn.Module):
         samples = land[..., middle, middle].movedim(2, -1)  # (B, T, H / 4, W / 4, CHANNELS)
         sheet, shape = sheet_numbers(samples[..., SHEET]), samples[..., UPPER].long()
         values = samples.float() / 255
-        places = values[..., [EDGE, UPPER + 1, UPPER + 2]] - 0.5
+        places = values[..., [BELOW, UPPER + 1, UPPER + 2]] - 0.5
         places[..., 1:] *= (shape > 0)[..., None]
         covered = torch.cat((self.sheet(sheet), self.shape(shape), places), -1)
         tint, base = values[..., TINT : TINT + 3], values[..., UPPER + 4 : UPPER + 7]
@@ -88,7 +89,7 @@ class LandPixels(nn.Module):
         self.token = Linear(width, self.HIDDEN)
         self.mix = Linear(self.HIDDEN, self.HIDDEN)
         self.out = Linear(self.HIDDEN, 4, zero=True)
-        self.soft = Linear(1, self.HIDDEN, zero=True)
+        self.soft, self.shadow = Linear(1, self.HIDDEN, zero=True), Linear(3, self.HIDDEN, zero=True)
         self.shares = Linear(self.HIDDEN, PAINTS, zero=True)
 
     def look_up(self, land: Tensor, facts: Tensor, dtype: torch.dtype) -> Tensor:
@@ -99,10 +100,11 @@ class LandPixels(nn.Module):
         table = self.sheets(facts.to(dtype)).view(batch * SHEETS, self.HIDDEN)
         clips = torch.arange(batch, device=land.device).repeat_interleave(frames * height * width)
         features: Tensor = F.embedding(clips * SHEETS + sheet_numbers(rows[:, SHEET]), table)
-        below = rows[:, EDGE].float() / 255
+        below, above = rows[:, BELOW].float() / 255, rows[:, ABOVE].float() / 255
         edges = torch.stack((below, torch.exp(-20 * below), torch.exp(-80 * below)), -1)
         features = features + self.edge(edges.to(dtype))
-        features = features + self.soft(rows[:, SOFT, None].to(dtype) / 255)
+        shadow = torch.stack((above, above.square(), above**8), -1)
+        features = features + self.shadow(shadow.to(dtype)) + self.soft(rows[:, SOFT, None].to(dtype) / 255)
         there = (rows[:, UPPER] > 0).nonzero(as_tuple=True)[0]
         if len(there):
             marks = rows[there]

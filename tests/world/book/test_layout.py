@@ -11,7 +11,18 @@ from torch.nn.functional import max_pool2d
 from hinode.engines.native.book.scene_plan import arrive, cut_plan, go_on, lead
 from hinode.engines.native.plans.planning import plan_prompt
 from hinode.world.book.motion import camera_path
-from hinode.world.book.picture.layout import LOWER, SHAPES, SHEET, SOFT, STARS, TINT, UPPER, WEATHER, land_map
+from hinode.world.book.picture.layout import (
+    ABOVE,
+    LOWER,
+    SHAPES,
+    SHEET,
+    SOFT,
+    STARS,
+    TINT,
+    UPPER,
+    WEATHER,
+    land_map,
+)
 from hinode.world.book.picture.preview import plan_land, render_plan
 from hinode.world.book.picture.render import render
 from hinode.world.book.plan import LandPlan, ScenePlan, plan_of
@@ -68,6 +79,17 @@ def test_only_what_is_seen_of_a_cut_out_hides_what_is_behind_it() -> None:
     assert not (lower & ~upper).any()
     assert (layout[UPPER + 3][upper] > 200).float().mean() > 0.85  # nearly no place is empty paper
     assert not layout[SOFT][layout[UPPER + 3] > 200].any()
+
+
+def test_the_shadow_above_an_edge_lies_where_the_book_draws_it() -> None:
+    scene = Scene((), "noon", "desert", "clear", "still", None, 8)
+    size = {"width": 224, "height": 128}
+    picture = render([scene], frames=1, fps=8, **size)[0, 0].mean(0)
+    layout = land_map(scene, MOMENTS[:1], camera_path(scene, MOMENTS[:1], 1.75), **size)[0].float()
+    sand = (layout[SHEET] > 0) & (layout[UPPER] == 0)
+    near, far = sand & (layout[ABOVE] > 150) & (layout[ABOVE] < 230), sand & (layout[ABOVE] == 0)
+    assert near.sum() > 100
+    assert picture[near].mean() < picture[far].mean() - 0.03
 
 
 def test_a_glow_is_brightest_where_the_sun_is() -> None:

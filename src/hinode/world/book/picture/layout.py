@@ -26,19 +26,19 @@ SHAPES = (*drawings.SHAPES, sky.SUN)
 """Names of the cut-outs; the number of one is its place, from 1 on."""
 DEPTHS = 20
 """Steps of the depth of a sheet."""
-BELOW = 0.5
-"""Short sides below the edge of a sheet from which on the distance counts no more."""
+REACH_BELOW, REACH_ABOVE = 0.5, 0.05
+"""Short sides below and above the edge of a sheet from which on the distance counts no more."""
 FAINT = 0.05
 """Opacity below which a cut-out or its shadow is not there."""
 RAY_EDGE = 0.016
 """Width of the edge of a shaft of light, in short sides."""
-CHANNELS = 25
-SHEET, EDGE, TINT, SOFT, UPPER, LOWER, STARS, WEATHER = 0, 1, 2, 5, 9, 19, 23, 24
+CHANNELS = 26
+SHEET, BELOW, ABOVE, TINT, SOFT, UPPER, LOWER, STARS, WEATHER = 0, 1, 2, 3, 6, 10, 20, 24, 25
 """Values of a pixel, uint8: the sheet (0 the sky, else 1 + its depth in `DEPTHS` steps), how far below its
-edge, the three colours of its paper; the opacity and the colours of what is soft there; of the uppermost
-cut-out the number (0 none), u, v, opacity, and the colours of its base and of its dark parts; of the one
-under it number, u, v and opacity; how much of the pixel stars of the sky cover, and how much the rain, snow
-or fog before everything."""
+edge, how near above the edge of the next one, the three colours of its paper; the opacity and the colours of
+what is soft there; of the uppermost cut-out the number (0 none), u, v, opacity, and the colours of its base
+and of its dark parts; of the one under it number, u, v and opacity; how much of the pixel stars of the sky
+cover, and how much the rain, snow or fog before everything."""
 Map = NDArray[np.uint8]
 Values = NDArray[np.float64]
 
@@ -69,8 +69,8 @@ class View:
 def land_map(scene: Scene, clock: Tensor, camera: Camera, *, width: int, height: int) -> Tensor:
     """The layout of a scene's land as a camera sees it at T moments, uint8 [T, CHANNELS, H, W].
 
-    `clock`: seconds that clouds and waves have moved at each moment, [T]. Distances of 0..`BELOW`, u and v of
-    -`REACH` to `REACH` are spread over 0..255.
+    `clock`: seconds that clouds and waves have moved at each moment, [T]. Distances below an edge, and u and
+    v of -`REACH` to `REACH`, are spread over 0..255; the nearness above one falls from 255 at the edge.
     """
     frames, short = len(clock), min(width, height)
     x = ((np.arange(width) + 0.5) - width / 2) / short
@@ -129,10 +129,12 @@ def _cover(part: Map, layer: Layer, view: View) -> None:
     x, rows = view.x, view.y[:, None]
     below = rows - layer.skyline(x)
     inside = below > 0
-    steps = (below * (255 / BELOW)).clip(0, 255).astype(np.uint8)
-    for channel, value in ((SHEET, np.uint8(1 + round(layer.depth * DEPTHS))), (EDGE, steps)):
+    steps = (below * (255 / REACH_BELOW)).clip(0, 255).astype(np.uint8)
+    for channel, value in ((SHEET, np.uint8(1 + round(layer.depth * DEPTHS))), (BELOW, steps)):
         np.copyto(part[:, channel], value, where=inside)
-    for channel in (SOFT, UPPER, LOWER):
+    nearness = (255 * (1 + below / REACH_ABOVE)).clip(0, 255).astype(np.uint8)
+    np.copyto(part[:, ABOVE], nearness, where=~inside & (nearness > 0))
+    for channel in (ABOVE, SOFT, UPPER, LOWER):
         np.copyto(part[:, channel], np.uint8(0), where=inside)
     papers = [(inside, layer.tint)]
     if layer.cap is not None:
@@ -204,7 +206,8 @@ def _stamp(part: Map, mark: Mark, view: View, short: int) -> None:
     number, opaque = np.uint8(SHAPES.index(mark.shape) + 1), (255 * opacity).round().astype(np.uint8)
     for k, value in enumerate((number, u, v, opaque, *_paints(look))):
         np.copyto(there[:, UPPER + k], value, where=inside)
-    np.copyto(there[:, SOFT], np.uint8(0), where=inside & (opacity > 0.5))
+    for channel in (SOFT, ABOVE):
+        np.copyto(there[:, channel], np.uint8(0), where=inside & (opacity > 0.5))
 
 
 def _opacities(shape: str, pixels: float, beat: float) -> NDArray[np.float32]:
