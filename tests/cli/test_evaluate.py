@@ -49,9 +49,25 @@ def test_a_suite_prints_its_table_or_json(run: Run) -> None:
 def test_clips_of_prompts_are_measured_beside_true_ones(run: Run) -> None:
     Path("prompts.jsonl").write_text(json.dumps({"prompt": "a red balloon at noon"}) + "\n")
     words = ("evaluate", "--prompts", "prompts.jsonl", "--steps", "1", "--save-clips", "clips.pt")
+    short = run(*words, "--seconds", "0.1")
+    assert short.exit_code == 2
+    assert "the measures need 16 frames" in short.stderr
     result = run(*words, "--json")
     assert result.exit_code == 0, result.output
     facts = json.loads(result.stdout)
     assert (facts["model"], facts["steps"], facts["clips"]) == ("toy", 1, 1)
     assert {"drawn", "true"} <= {row["what"] for row in facts["rows"]}
     assert Path("clips.pt").is_file()
+
+
+def test_an_option_of_another_suite_is_refused_before_anything_is_drawn(run: Run) -> None:
+    for words, flag in (
+        (("--suite", "describe", "--steps", "2"), "--steps"),
+        (("--suite", "plan", "--save-clips", "clips.pt"), "--save-clips"),
+        (("--suite", "book", "--only", "loop"), "--only"),
+        (("--damages", "--seconds", "4"), "--seconds"),
+        (("--suite", "plan", "--damages"), "--damages"),
+    ):
+        result = run("evaluate", *words)
+        assert result.exit_code == 2
+        assert f"{flag} is no option of the suite" in result.stderr

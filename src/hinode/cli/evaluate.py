@@ -15,6 +15,18 @@ from hinode.settings import Settings
 
 BOOK, DECODING, DESCRIBE, DIRECTING = "book", "decoding", "describe", "directing"
 PLAN, UNDERSTANDING = "plan", "understanding"
+DAMAGES = "book --damages"
+SECONDS = 2.0
+OPTIONS: dict[str, tuple[str, ...]] = {
+    BOOK: ("prompts", "model", "steps", "seconds", "save_clips", "limit"),
+    DAMAGES: ("limit", "keep"),
+    DECODING: ("limit",),
+    DESCRIBE: ("limit",),
+    DIRECTING: ("prompts", "model", "steps", "only", "keep", "limit"),
+    PLAN: ("prompts", "steps", "limit"),
+    UNDERSTANDING: ("prompts", "limit"),
+}
+"""The options that each suite has."""
 SUITES = (BOOK, DECODING, DESCRIBE, DIRECTING, PLAN, UNDERSTANDING)
 
 
@@ -57,6 +69,10 @@ def evaluate(
         int | None,
         typer.Option(metavar="NUMBER", help="Use only the first prompts or cases.", show_default="all"),
     ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="With --suite book: length of each clip.", show_default="2.0"),
+    ] = None,
     damages: Annotated[
         bool,
         typer.Option(
@@ -71,12 +87,24 @@ def evaluate(
     as_json: options.AsJson = False,
 ) -> None:
     """Generate clips and print how near they come to the truth of their plans."""
+    if suite not in SUITES:
+        raise BadInput(f"there is no suite {suite!r}", f"choose {join_names(SUITES, 'or')}", field="suite")
+    if damages and suite != BOOK:
+        raise BadInput(f"--damages is no option of the suite {suite}", "leave it out", field="damages")
+    values = {"prompts": prompts, "model": model, "steps": steps, "seconds": seconds, "only": only,
+              "keep": keep, "limit": limit, "save_clips": save_clips}  # fmt: skip
+    run = DAMAGES if damages else suite
+    for name, value in values.items():
+        if value is not None and name not in OPTIONS[run]:
+            flag = f"--{name.replace('_', '-')}"
+            raise BadInput(f"{flag} is no option of the suite {run}", "leave it out", field=name)
     settings = Settings.from_environment(os.environ)
     common: dict[str, Any] = {"model": model, "settings": settings, "limit": limit}
-    if suite == BOOK and damages:
+    if damages:
         result, text = _run_damages(limit, keep)
     elif suite == BOOK:
-        result, text = _run_book(prompts, {**common, "steps": steps, "save_clips": save_clips})
+        more = {"steps": steps, "save_clips": save_clips, "seconds": SECONDS if seconds is None else seconds}
+        result, text = _run_book(prompts, {**common, **more})
     else:
         metrics = tuple(only.split(",")) if only else ()
         result, text = _run_suite(suite, prompts, common, {"only": metrics, "steps": steps, "keep": keep})
@@ -127,8 +155,6 @@ def _run_suite(
 
         result = plans.evaluate_plans(folder or plans.CASES, limit=common["limit"], steps=more["steps"])
         return result, plans.text(result)
-    if suite != DIRECTING:
-        raise BadInput(f"there is no suite {suite!r}", f"choose {join_names(SUITES, 'or')}", field="suite")
     from hinode.evaluation.directing import evaluate_directing
     from hinode.evaluation.results import Row, table
 

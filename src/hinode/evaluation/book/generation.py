@@ -18,7 +18,7 @@ import torch
 from hinode.engines.native import catalog
 from hinode.engines.native.engine import NativeEngine
 from hinode.errors import BadInput
-from hinode.evaluation.book.suite import DrawnClip, Report, reads_as_planned, score
+from hinode.evaluation.book.suite import MIN_FRAMES, DrawnClip, Report, reads_as_planned, score
 from hinode.evaluation.plans import CASES, expected_facts
 from hinode.evaluation.results import Row, share
 from hinode.progress import progress_bar
@@ -29,8 +29,6 @@ from hinode.world.book.plan import ScenePlan
 from hinode.world.book.reading import check_facts
 from hinode.world.prompts.facts import ParsedPrompt
 
-SECONDS = 2.0
-
 
 def evaluate_generation(
     path: Path = CASES,
@@ -39,17 +37,23 @@ def evaluate_generation(
     settings: Settings,
     limit: int | None = None,
     steps: int | None = None,
+    seconds: float = 2.0,
     save_clips: Path | None = None,
 ) -> dict[str, Any]:
     """Draw a clip for each prompt of a file (lines {"prompt": "..."}) and measure it; case k has the seed k.
     Where the lines have facts (see `plans.expected_facts`), the first rows are those of whole prompts.
 
-    `save_clips`: a `.pt` file that gets the prompts and all frames, for runs/book_card.py.
+    `seconds`: of each clip. `save_clips`: a `.pt` file that gets the prompts and all frames, for
+    runs/book_card.py.
 
     Raises:
-        BadInput: there is no such model, or the file cannot be read.
+        BadInput: there is no such model, the file cannot be read, or the clips would be too short.
     """
     card = catalog.find(model, settings.models)
+    shortest = MIN_FRAMES / card.shapes[0].fps
+    if seconds < shortest:
+        problem = f"the measures need {MIN_FRAMES} frames, and {seconds:g} seconds have fewer"
+        raise BadInput(problem, f"give {shortest:g} seconds at least", field="seconds")
     try:
         cases = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()][:limit]
         prompts = [case["prompt"] for case in cases]
@@ -64,7 +68,7 @@ def evaluate_generation(
     with progress_bar() as bar:
         task = bar.add_task("draw", total=2 * len(prompts))
         for number, prompt in enumerate(prompts):
-            request = Request(prompt, width, height, SECONDS, seed=number, model=card.name, steps=steps,
+            request = Request(prompt, width, height, seconds, seed=number, model=card.name, steps=steps,
                               sound=False)  # fmt: skip
             run = engine.start(request)
             for _ in run:
