@@ -41,13 +41,20 @@ def read_text(text: bytes, name: str, field: str, *, json_text: bool = False) ->
     try:
         return json.loads(text) if json_text else yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        line, mark = fault_line(error, text.decode(errors="replace")), error.problem_mark
+        where = f" in line {line}, column {mark.column + 1}" if mark else ""
         message = f"{name} is not YAML{where}: {error.problem}"
         raise BadInput(message, "correct it there", field=field) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         message = f"{name} is neither YAML nor JSON"
         raise BadInput(message, "correct it", field=field) from error
+
+
+def fault_line(error: Exception, text: str) -> int | None:
+    """The line of a text, from 1 on, in which YAML found a fault; None if it does not say. What is missing at
+    the end is missing in the last line, not in the one after it."""
+    mark = getattr(error, "problem_mark", None)
+    return None if mark is None else min(mark.line + 1, max(1, len(text.splitlines())))
 
 
 class _Loader(yaml.SafeLoader):

@@ -134,6 +134,7 @@ def test_what_does_not_add_up_is_one_sentence(shots: list[dict[str, Any]], field
     ("text", "says"),
     [
         ("shots: [", "not YAML in line 1"),
+        ("fps: 24\nshots: [\n\n", "not YAML in line 3"),
         ("seed: 1\nseed: 2\nshots: []", "seed is there twice"),
         ("a: &x [1, 2]\nb: *x", "references are not accepted"),
         ("[" * 5000, "neither YAML nor JSON"),

@@ -21,6 +21,7 @@ from hinode.parsing import BOOLEAN, INTEGER, NUMBER, Input, parse
 from hinode.trust.screening import normalise
 from hinode.trust.screening.matching import MIN_PREFIX, Matcher
 from hinode.trust.screening.verdict import Action
+from hinode.yamlfile import fault_line
 
 FILE = "policy.yaml"
 MAX_BYTES = 4 << 20
@@ -231,8 +232,7 @@ def read(text: str, what: str = "the policy") -> PolicyFile:
             raise BadInput(f"{what} has a reference", "write out what it stands for", field="policy")
         values = yaml.load(text, loader)
     except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        raise NotYaml(what, mark.line + 1 if mark else None) from None
+        raise NotYaml(what, fault_line(error, text)) from None
     return parse(PolicyFile, values or {}, what=what, field="policy")
 
 
