@@ -66,7 +66,7 @@ class DrawingSampler(Iterator[DrawingState]):
         latent_frames = 1 + (z.shape[1] - 1) // self.network.config.span
         level = torch.full((len(z), latent_frames), t, device=z.device)
         clean = self._predict(z, level, silent=False)
-        if self.schedule.guidance != 1:
+        if self.schedule.guidance != 1 and step + 2 == len(self.levels):
             without = self._predict(z, level, silent=True)
             clean = without + self.schedule.guidance * (clean - without)
         z = self._with_context(z + (following - t) * (clean - z) / (1 - t))

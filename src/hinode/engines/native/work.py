@@ -49,7 +49,7 @@ class DrawingWork:
     def cost(self, card: Card) -> Cost:
         """See `Cost`; a fine token is a patch of one frame."""
         pixels = self.drawn_frames * self.shape.width * self.shape.height
-        passes = (self.schedule.steps - self.first_step) * self.schedule.passes_per_step
+        passes = self.schedule.passes(self.first_step)
         return Cost(pixels // card.patch**2, self.schedule.steps, passes, pixels)
 
 

@@ -24,7 +24,7 @@ from hinode.training.drawing.trainer import DrawingTrainer, subject_mask
 from hinode.world.book.picture.render import render
 
 LEVELS = (0.03, 0.07, 0.15, 0.3, 0.5, 0.85)
-STEPS, GUIDANCE = 5, 1.5  # of a clip that is drawn
+STEPS, GUIDANCE = 5, 1.2  # of a clip that is drawn
 COLUMNS = 6  # frames of a clip on the sheet
 
 
