@@ -43,6 +43,14 @@ def train(
             show_default="that of the recipe",
         ),
     ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Largest learning rate of a drawing recipe; a low one changes less of --start.",
+            show_default="that of the recipe",
+        ),
+    ] = None,
     resume: Resume = True,
     threads: Threads = None,
     device: Device = None,
@@ -55,6 +63,10 @@ def train(
     threads = threads or settings.threads
     if start is not None and recipe not in training.DRAWING_RECIPES:
         raise BadInput(f"the {recipe} is trained from random weights", "leave --start out", field="start")
+    if rate is not None and recipe not in training.DRAWING_RECIPES:
+        raise BadInput(f"the {recipe} has a learning rate of its own", "leave --rate out", field="rate")
+    if rate is not None and not 0 < rate < 1:
+        raise BadInput(f"--rate is {rate:g}", "give more than 0 and less than 1", field="rate")
     if recipe == "planner":
         path = training.train_planner(out, minutes=minutes or 60.0, threads=threads or 1, resume=resume)
     elif recipe == "reader":
@@ -67,6 +79,7 @@ def train(
             out,
             start=None if start is None else catalog.find(start, settings.models).path,
             minutes=minutes,
+            rate=rate,
             resume=resume,
             threads=threads,
             device=device or settings.device,

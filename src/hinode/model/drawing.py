@@ -26,7 +26,17 @@ from torch import Tensor, nn
 
 from hinode.model.block import FEATURES, LEVEL_PERIODS, SPACE_PERIODS, Block, positions, rope_table
 from hinode.model.details import FROM, DetailPixels
-from hinode.model.land import CHANNELS, SHEET, SILENT, LandHint, LandPixels, Specks, lay_specks, read_paints
+from hinode.model.land import (
+    CHANNELS,
+    HIDDEN,
+    SHEET,
+    SILENT,
+    LandHint,
+    LandPixels,
+    Specks,
+    lay_specks,
+    read_paints,
+)
 from hinode.model.layers import Linear, fourier, rms_norm
 from hinode.model.plan_tensors import PlanTensors, own_coordinates
 from hinode.model.textures import SubjectPixels
@@ -246,7 +256,8 @@ class Drawer(nn.Module):
         if land is not None:
             clean = self.land(clean, observation, x, land.pixels, land.paints, land.stars)
         if c.textures and c.planned:
-            clean = self.pixels(clean, observation, x, plan, self.color)
+            concealed = None if plan.land is None else plan.land[:, :, HIDDEN]
+            clean = self.pixels(clean, observation, x, plan, self.color, concealed)
         if land is not None and land.weather is not None:
             clean = lay_specks(clean, land.weather)
         if c.details:

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from hinode.model.layers import Linear
 
-CHANNELS = 26
-SHEET, BELOW, ABOVE, TINT, SOFT, UPPER, LOWER, STARS, WEATHER = 0, 1, 2, 3, 6, 10, 20, 24, 25
+CHANNELS = 27
+SHEET, BELOW, ABOVE, TINT, SOFT, UPPER, LOWER, HIDDEN, STARS, WEATHER = 0, 1, 2, 3, 6, 10, 20, 24, 25, 26
 """Values of a pixel, as `world.book.picture.layout` has them: sheet, distance below its edge, nearness above
 the edge of the next one, colours of its paper; opacity and colours of what is soft; of the upper cut-out its
-number, u, v, opacity, base and dark colours; of the lower one its number, u, v and opacity; and how much
-stars and weather cover."""
+number, u, v, opacity, base and dark colours; of the lower one its number, u, v and opacity; which
+subjects are hidden, a bit for each; and how much stars and weather cover."""
 COORDINATES = (UPPER + 1, LOWER + 1)
 """Values of a pixel that a mirror turns round."""
 PAINTS = 4
@@ -193,9 +193,9 @@ def lay_specks(clean: Tensor, specks: Tensor) -> Tensor:
 
 
 def hush(land: Tensor) -> Tensor:
-    """The layout of a plan that says only its stars and its weather."""
+    """The layout of a plan that says only which subjects it hides, its stars and its weather."""
     quiet = land.clone()
-    quiet[:, :, :STARS] = 0
+    quiet[:, :, :HIDDEN] = 0
     quiet[:, :, SHEET] = SILENT
     return quiet
 

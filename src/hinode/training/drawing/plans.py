@@ -54,5 +54,6 @@ def join_plans(plans: Sequence[PlanTensors]) -> PlanTensors:
 def with_land(plan: PlanTensors, scene: Scene, moments: Tensor, width: int, height: int) -> PlanTensors:
     """The plan of one scene at T `moments` (seconds) with the layout of its land in frames of that size."""
     camera = motion.camera_path(scene, moments, width / height)
-    land = land_map(scene, moments, camera, width=width, height=height)
+    rests = [subject.rest for subject in scene.subjects]
+    land = land_map(scene, moments, camera, width=width, height=height, rests=rests)
     return dataclasses.replace(plan, land=land[None])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from hinode.model.land import STARS, hush
+from hinode.model.land import HIDDEN, hush
 from hinode.model.plan_tensors import PlanTensors
 
 WHOLE, FIRST, ENDS, HISTORY, KEYFRAMES, REGION = range(6)
@@ -17,7 +17,8 @@ single frames are, and all but a region is."""
 IMAGE_SHARES = (0.85, 0.0, 0.0, 0.0, 0.0, 0.15)
 SILENT = 0.1
 """Of the clips whose place, time, weather and camera are not said, so that drawing can be guided by them; of
-as many the land is not said, and for half of these not where stars, rain, snow and fog are."""
+as many the land is not said, and for half of these not what it hides, nor where stars, rain, snow and fog
+are."""
 INDEPENDENT_NOISE = 0.2
 """Of the clips whose frames share no noise."""
 REGION_SIDES = (0.15, 0.8)  # of the frame
@@ -68,6 +69,6 @@ def silence(plan: PlanTensors, generator: torch.Generator) -> PlanTensors:
     if plan.land is not None and bool(land.any()):
         rows, specks, layout = land[:, 0], (draws[1] < SILENT / 2)[:, 0], plan.land.clone()
         layout[rows] = hush(layout[rows])
-        layout[specks, :, STARS:] = 0
+        layout[specks, :, HIDDEN:] = 0
         quiet = replace(quiet, land=layout)
     return quiet

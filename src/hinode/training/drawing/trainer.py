@@ -200,6 +200,7 @@ def train_drawing(
     *,
     start: Path | None = None,
     minutes: float | None = None,
+    rate: float | None = None,
     resume: bool = True,
     threads: int | None = None,
     device: torch.device | str | None = None,
@@ -208,11 +209,13 @@ def train_drawing(
     the path of the saved state.
 
     The folder gets state.pt, log.jsonl and the folder of drawn clips. `start`: weights that a new run begins
-    with. `minutes`: of the whole run, earlier sittings and those of `start` included. ModelError: the saved
+    with. `minutes`: of the whole run, earlier sittings and those of `start` included. `rate`: the largest
+    learning rate, in place of the recipe's. ModelError: the saved
     state or the weights are of another network.
     """
     recipe = RECIPES[recipe]() if isinstance(recipe, str) else recipe
     recipe = recipe if minutes is None else dataclasses.replace(recipe, minutes=minutes)
+    recipe = recipe if rate is None else dataclasses.replace(recipe, learning_rate=rate)
     if threads is not None:
         torch.set_num_threads(threads)
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))

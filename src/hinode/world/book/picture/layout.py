@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -32,13 +32,14 @@ FAINT = 0.05
 """Opacity below which a cut-out or its shadow is not there."""
 RAY_EDGE = 0.016
 """Width of the edge of a shaft of light, in short sides."""
-CHANNELS = 26
-SHEET, BELOW, ABOVE, TINT, SOFT, UPPER, LOWER, STARS, WEATHER = 0, 1, 2, 3, 6, 10, 20, 24, 25
+CHANNELS = 27
+SHEET, BELOW, ABOVE, TINT, SOFT, UPPER, LOWER, HIDDEN, STARS, WEATHER = 0, 1, 2, 3, 6, 10, 20, 24, 25, 26
 """Values of a pixel, uint8: the sheet (0 the sky, else 1 + its depth in `DEPTHS` steps), how far below its
 edge, how near above the edge of the next one, the three colours of its paper; the opacity and the colours of
 what is soft there; of the uppermost cut-out the number (0 none), u, v, opacity, and the colours of its base
-and of its dark parts; of the one under it number, u, v and opacity; how much of the pixel stars of the sky
-cover, and how much the rain, snow or fog before everything."""
+and of its dark parts; of the one under it number, u, v and opacity; which subjects the land hides, a bit
+for each; how much of the pixel stars of the sky cover, and how much the rain, snow or fog before
+everything."""
 Map = NDArray[np.uint8]
 Values = NDArray[np.float64]
 
@@ -66,28 +67,38 @@ class View:
         return self.rows / self.scale + self.down
 
 
-def land_map(scene: Scene, clock: Tensor, camera: Camera, *, width: int, height: int) -> Tensor:
+def land_map(
+    scene: Scene, clock: Tensor, camera: Camera, *, width: int, height: int, rests: Sequence[str] = ()
+) -> Tensor:
     """The layout of a scene's land as a camera sees it at T moments, uint8 [T, CHANNELS, H, W].
 
     `clock`: seconds that clouds and waves have moved at each moment, [T]. Distances below an edge, and u and
     v of -`REACH` to `REACH`, are spread over 0..255; the nearness above one falls from 255 at the edge.
+    `rests`: what each subject is in or on, which decides the layers that hide it.
     """
     frames, short = len(clock), min(width, height)
     x = ((np.arange(width) + 0.5) - width / 2) / short
     y = ((np.arange(height) + 0.5) - height / 2) / short
     result = np.zeros((frames, CHANNELS, height, width), np.uint8)
-    land, stars, falling = _layers(scene.place, scene.time, scene.weather, scene.seed, width / height)
-    for layer in land:
+    place, stars, falling = _layers(scene.place, scene.time, scene.weather, scene.seed, width / height)
+    for number, layer in enumerate(place.layers):
+        # HIDDEN holds the rank of the layer on top, 1 for the nearest, until all are laid.
+        rank = np.uint8(len(place.layers) - number)
         for view in _views(layer, camera, clock.double().numpy(), x, y):
             part = result[view.frames]
             for soft in layer.soft:
                 _soften(part, soft, view)
             for mark in layer.behind:
-                _stamp(part, mark, view, short)
+                _stamp(part, mark, view, short, rank)
             if layer.skyline is not None:
-                _cover(part, layer, view)
+                _cover(part, layer, view, rank)
             for mark in layer.front:
-                _stamp(part, mark, view, short)
+                _stamp(part, mark, view, short, rank)
+    ranks = result[:, HIDDEN].copy()
+    result[:, HIDDEN] = 0
+    for bit, rest in enumerate(rests):
+        covered = (ranks > 0) & (ranks <= place.covers.get(rest, 1))
+        result[:, HIDDEN] |= covered.astype(np.uint8) << np.uint8(bit)
     for channel, layers in ((STARS, stars), (WEATHER, falling)):
         canvas = torch.zeros(1, 4, height, width)
         for layer in layers:
@@ -100,15 +111,12 @@ def land_map(scene: Scene, clock: Tensor, camera: Camera, *, width: int, height:
 @lru_cache(maxsize=2048)
 def _layers(
     place: str, time: str, conditions: str, seed: int, aspect: float
-) -> tuple[tuple[Layer, ...], ...]:
-    """The layers of a place that have a layout, those of its stars alone, and those of its weather."""
+) -> tuple[places.Place, tuple[Layer, ...], tuple[Layer, ...]]:
+    """A place, the layers of its stars alone, and those of its weather."""
     light, rng = palette.light(Scene((), time, place, conditions, "still", None, seed)), random.Random(seed)
-    layers = places.build(place, rng, light, aspect).layers
-    return (
-        tuple(layer for layer in layers if layer.skyline or layer.behind or layer.front or layer.soft),
-        tuple(dataclasses.replace(layer, draw=layer.stars) for layer in layers if layer.stars),
-        tuple(weather.layers(rng, light)),
-    )
+    built = places.build(place, rng, light, aspect)
+    stars = tuple(dataclasses.replace(layer, draw=layer.stars) for layer in built.layers if layer.stars)
+    return built, stars, tuple(weather.layers(rng, light))
 
 
 def _views(layer: Layer, camera: Camera, seconds: Values, x: Values, y: Values) -> Iterator[View]:
@@ -123,14 +131,15 @@ def _views(layer: Layer, camera: Camera, seconds: Values, x: Values, y: Values) 
         yield View(slice(frame, frame + 1), *values, x, y)
 
 
-def _cover(part: Map, layer: Layer, view: View) -> None:
+def _cover(part: Map, layer: Layer, view: View, rank: np.uint8) -> None:
     """Lay a sheet of land over the map of some frames, in place."""
     assert layer.skyline is not None
     x, rows = view.x, view.y[:, None]
     below = rows - layer.skyline(x)
     inside = below > 0
     steps = (below * (255 / REACH_BELOW)).clip(0, 255).astype(np.uint8)
-    for channel, value in ((SHEET, np.uint8(1 + round(layer.depth * DEPTHS))), (BELOW, steps)):
+    sheet = np.uint8(1 + round(layer.depth * DEPTHS))
+    for channel, value in ((SHEET, sheet), (BELOW, steps), (HIDDEN, rank)):
         np.copyto(part[:, channel], value, where=inside)
     nearness = (255 * (1 + below / REACH_ABOVE)).clip(0, 255).astype(np.uint8)
     np.copyto(part[:, ABOVE], nearness, where=~inside & (nearness > 0))
@@ -174,7 +183,7 @@ def _soften(part: Map, soft: Soft, view: View) -> None:
     part[:, SOFT] = (255 * together).round()
 
 
-def _stamp(part: Map, mark: Mark, view: View, short: int) -> None:
+def _stamp(part: Map, mark: Mark, view: View, short: int, rank: np.uint8) -> None:
     """Lay a cut-out over the map of some frames, in place; what was uppermost there is under it."""
     height, width = part.shape[2:]
     assert mark.look is not None
@@ -206,8 +215,8 @@ def _stamp(part: Map, mark: Mark, view: View, short: int) -> None:
     number, opaque = np.uint8(SHAPES.index(mark.shape) + 1), (255 * opacity).round().astype(np.uint8)
     for k, value in enumerate((number, u, v, opaque, *_paints(look))):
         np.copyto(there[:, UPPER + k], value, where=inside)
-    for channel in (SOFT, ABOVE):
-        np.copyto(there[:, channel], np.uint8(0), where=inside & (opacity > 0.5))
+    for channel, value in ((SOFT, np.uint8(0)), (ABOVE, np.uint8(0)), (HIDDEN, rank)):
+        np.copyto(there[:, channel], value, where=inside & (opacity > 0.5))
 
 
 def _opacities(shape: str, pixels: float, beat: float) -> NDArray[np.float32]:

@@ -56,7 +56,8 @@ def plan_land(plan: ScenePlan, moments: Tensor, *, width: int, height: int) -> T
     scene = Scene((), plan.time, plan.place, plan.weather, plan.camera.move, None, plan.land.number)
     camera = land_camera(camera_at(plan, moments), plan.land)
     clock = moments * plan.land.pace + plan.land.seconds
-    return land_map(scene, clock, camera, width=width, height=height)
+    rests = [subject.rest for subject in plan.subjects]
+    return land_map(scene, clock, camera, width=width, height=height, rests=rests)
 
 
 def camera_at(plan: ScenePlan, moments: Tensor) -> Camera:
