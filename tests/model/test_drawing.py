@@ -9,7 +9,7 @@ import torch
 
 from hinode.model.details import FROM, DetailPixels
 from hinode.model.drawing import Drawer, DrawingConfig
-from hinode.model.land import CHANNELS, SILENT, STARS, WEATHER, hush
+from hinode.model.land import CHANNELS, HIDDEN, SHEET, SILENT, STARS, UPPER, WEATHER, hush
 from hinode.model.plan_tensors import PlanTensors, own_coordinates
 
 SMALL = DrawingConfig(fine_width=64, width=64, depth=1, fine_in=1, fine_out=1, conditioning=64)
@@ -87,15 +87,33 @@ def test_a_plan_without_land_is_one_that_does_not_say_it() -> None:
         torch.nn.init.normal_(part, std=0.05)
     plan, z, t = plans(1, 9), torch.randn(1, 9, 3, 32, 64), torch.full((1, 2), 0.3)
     unsaid = torch.zeros(1, 9, CHANNELS, 32, 64, dtype=torch.uint8)
-    unsaid[:, :, 0] = SILENT
+    unsaid[:, :, SHEET] = SILENT
     layout = unsaid.clone()
-    layout[:, :, 0, 16:] = 9
-    layout[:, :, 2, :8, :8] = 3
+    layout[:, :, SHEET, 16:] = 9
+    layout[:, :, UPPER, :8, :8] = 3
     with torch.no_grad():
         frames = [network(z, t, dataclasses.replace(plan, land=land)) for land in (None, unsaid, layout)]
     torch.testing.assert_close(frames[0], frames[1])
     assert (frames[2] - frames[1])[..., 20:, :].abs().mean() > 1e-3
     assert dataclasses.replace(plan, land=layout).mirrored().mirrored().land.equal(layout)
+
+
+def test_the_land_hides_the_subject_that_the_layout_names() -> None:
+    torch.manual_seed(1)
+    network = Drawer(dataclasses.replace(SMALL, textures=4, texture_side=16, land=True)).eval()
+    torch.nn.init.normal_(network.pixels.out.weight, std=0.5)
+    plan, z, t = plans(1, 9), torch.randn(1, 9, 3, 32, 64), torch.full((1, 2), 0.3)
+    layout = torch.zeros(1, 9, CHANNELS, 32, 64, dtype=torch.uint8)
+    with torch.no_grad():
+        whole, hidden, other = (
+            network(z, t, dataclasses.replace(plan, land=layout.index_fill(2, torch.tensor([HIDDEN]), bits)))
+            for bits in (0, 1, 2)
+        )
+    assert not torch.allclose(whole, hidden)
+    torch.testing.assert_close(whole, other)  # the second bit is of another subject
+    network.config = dataclasses.replace(network.config, textures=0)  # no subject is laid over
+    with torch.no_grad():
+        torch.testing.assert_close(network(z, t, dataclasses.replace(plan, land=layout)), hidden)
 
 
 def test_stars_and_weather_are_laid_over_the_pixels_that_the_layout_names() -> None:

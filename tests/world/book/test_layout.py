@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from hinode.engines.native.plans.planning import plan_prompt
 from hinode.world.book.motion import camera_path
 from hinode.world.book.picture.layout import (
     ABOVE,
+    HIDDEN,
     LOWER,
     SHAPES,
     SHEET,
@@ -26,7 +28,7 @@ from hinode.world.book.picture.layout import (
 from hinode.world.book.picture.preview import plan_land, render_plan
 from hinode.world.book.picture.render import render
 from hinode.world.book.plan import LandPlan, ScenePlan, plan_of
-from hinode.world.book.scene import Scene, sample_scene
+from hinode.world.book.scene import Scene, Subject, sample_scene
 from hinode.world.book.words.language import BOOK
 from hinode.world.prompts.prompt import parse
 
@@ -90,6 +92,28 @@ def test_the_shadow_above_an_edge_lies_where_the_book_draws_it() -> None:
     near, far = sand & (layout[ABOVE] > 150) & (layout[ABOVE] < 230), sand & (layout[ABOVE] == 0)
     assert near.sum() > 100
     assert picture[near].mean() < picture[far].mean() - 0.03
+
+
+@pytest.mark.parametrize(
+    ("place", "subject"),
+    [
+        ("city", Subject("rocket", "red", "still", 0.5, 0.7, 0.4)),
+        ("sea", Subject("boat", "red", "still", 0.5, 0.62, 0.4, "water")),
+        ("mountains", Subject("snowman", "white", "still", 0.5, 0.8, 0.4, "ground")),
+    ],
+)
+def test_the_land_hides_what_the_book_draws_it_before(place: str, subject: Subject) -> None:
+    size, moment = {"width": 224, "height": 128}, MOMENTS[:1]
+    scene = Scene((subject,), "noon", place, "clear", "still", None, 8)
+    pictures = [render([s], frames=1, fps=8, **size)[0, 0] for s in (scene, replace(scene, subjects=()))]
+    drawn = (pictures[0] - pictures[1]).abs().amax(0) > 0.15
+    camera = camera_path(scene, moment, 1.75)
+    hidden = land_map(scene, moment, camera, rests=[subject.rest], **size)[0, HIDDEN] > 0
+    inner = max_pool2d((~hidden)[None].float(), 3, 1, 1)[0] == 0  # edges are mixed from both
+    assert drawn.sum() > 200
+    assert not (drawn & inner).any()
+    assert inner.float().mean() > 0.02
+    assert not land_map(scene, moment, camera, **size)[0, HIDDEN].any()
 
 
 def test_a_glow_is_brightest_where_the_sun_is() -> None:
