@@ -230,7 +230,7 @@ def test_a_policy_is_tried_on_past_requests_before_it_is_put_in_force(
         return dict(answer.json())
 
     for text, line in (
-        ("categories:\n  gore: [", 3),
+        ("categories:\n  gore: [", 2),
         (
             "rules:\n  - {id: a, category: gore, phrases: {en: [a]}}\n"
             "  - {id: b, category: none,\n     phrases: {en: [x]}}",

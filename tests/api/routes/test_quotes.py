@@ -95,7 +95,7 @@ def test_the_quote_rests_on_the_runs_of_this_server(server: Server, clock: Clock
     assert draft["eta"]["p50"] == pytest.approx(101, rel=0.05)
     best = ask(server, **body, profile="best")
     assert best["basis"] == "estimated"
-    assert best["eta"]["p50"] > 3 * draft["eta"]["p50"]
+    assert best["eta"]["p50"] > 2 * draft["eta"]["p50"]  # 11 passes beside 3
 
 
 def test_the_wait_grows_with_the_queue(fresh_server: Server) -> None:
