@@ -87,8 +87,8 @@ def test_extend_takes_the_rate_and_size_of_its_source(run: Run) -> None:
 
 def test_the_prompt_of_a_video_without_one_says_what_it_shows(run: Run) -> None:
     scene = Scene((), "noon", "hills", "clear", "still", None, 8)
-    drawn = render([scene], frames=8, fps=8, width=64, height=64)[0].permute(0, 2, 3, 1)
-    write_video("in.mp4", drawn.mul(255).round().byte().numpy(), prompt="")
+    frames = render([scene], frames=8, fps=8, width=64, height=64)[0].permute(0, 2, 3, 1)
+    write_video("in.mp4", frames.mul(255).round().byte().numpy(), prompt="")
     facts = json.loads(run("extend", "in.mp4", "--seconds", "1", *TOY, "--json", "-o", "a.mp4").stdout)
     assert len(facts["prompt"].split()) > 6
     noise = np.random.default_rng(0).integers(0, 255, (8, 64, 64, 3)).astype(np.uint8)

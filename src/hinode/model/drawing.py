@@ -256,8 +256,8 @@ class Drawer(nn.Module):
         if land is not None:
             clean = self.land(clean, observation, x, land.pixels, land.paints, land.stars)
         if c.textures and c.planned:
-            concealed = None if plan.land is None else plan.land[:, :, HIDDEN]
-            clean = self.pixels(clean, observation, x, plan, self.color, concealed)
+            covers = None if plan.land is None else plan.land[:, :, HIDDEN]
+            clean = self.pixels(clean, observation, x, plan, self.color, covers)
         if land is not None and land.weather is not None:
             clean = lay_specks(clean, land.weather)
         if c.details:

@@ -53,11 +53,11 @@ class LandHint(nn.Module):
         values = samples.float() / 255
         places = values[..., [BELOW, UPPER + 1, UPPER + 2]] - 0.5
         places[..., 1:] *= (shape > 0)[..., None]
-        covered = torch.cat((self.sheet(sheet), self.shape(shape), places), -1)
+        shapes = torch.cat((self.sheet(sheet), self.shape(shape), places), -1)
         tint, base = values[..., TINT : TINT + 3], values[..., UPPER + 4 : UPPER + 7]
         paper = torch.lerp(tint, base, values[..., UPPER + 3, None])
-        painted = torch.cat((paper, values[..., SOFT, None]), -1)
-        hint: Tensor = self.join(self._tokens(covered, dtype)) + self.paint(self._tokens(painted, dtype))
+        papers = torch.cat((paper, values[..., SOFT, None]), -1)
+        hint: Tensor = self.join(self._tokens(shapes, dtype)) + self.paint(self._tokens(papers, dtype))
         return hint
 
     def _tokens(self, values: Tensor, dtype: torch.dtype) -> Tensor:

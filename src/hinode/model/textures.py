@@ -41,10 +41,10 @@ class SubjectPixels(nn.Module):
         tokens: Tensor,
         plan: PlanTensors,
         color: nn.Embedding,
-        concealed: Tensor | None = None,
+        covers: Tensor | None = None,
     ) -> Tensor:
         """clean [B, T, 3, H, W]; z, with a channel of known pixels [B, T, 4, H, W]; tokens [B, T, h, w, D];
-        concealed: which subjects the land hides, a bit for each, uint8 [B, T, H, W]. Returns the clean frames
+        covers: which subjects the land hides, a bit for each, uint8 [B, T, H, W]. Returns the clean frames
         with subjects laid over."""
         frames, height, width = clean.shape[1], clean.shape[3], clean.shape[4]
         short, patch, kind_of = min(height, width), height // tokens.shape[2], tokens.dtype
@@ -82,8 +82,8 @@ class SubjectPixels(nn.Module):
             hidden = self.look(sight.to(kind_of)) * (1 + shade) + token_values.index_select(0, token) + tint
             out = self.out(F.silu(self.mix(F.silu(hidden)))).float()
             opacity, under = torch.sigmoid(out[:, 3:] - 1.0), canvas.index_select(0, pixel)
-            if concealed is not None:
-                bits = concealed.flatten().index_select(0, pixel)[:, None]
+            if covers is not None:
+                bits = covers.flatten().index_select(0, pixel)[:, None]
                 opacity = opacity * (bits.bitwise_right_shift(slot).bitwise_and(1) == 0)
             canvas = canvas.index_copy(0, pixel, under + opacity * (out[:, :3] - under))
         return canvas.view(len(clean), frames, height, width, 3).movedim(-1, 2)

@@ -106,12 +106,12 @@ def test_the_land_hides_what_the_book_draws_it_before(place: str, subject: Subje
     size, moment = {"width": 224, "height": 128}, MOMENTS[:1]
     scene = Scene((subject,), "noon", place, "clear", "still", None, 8)
     pictures = [render([s], frames=1, fps=8, **size)[0, 0] for s in (scene, replace(scene, subjects=()))]
-    drawn = (pictures[0] - pictures[1]).abs().amax(0) > 0.15
+    changes = (pictures[0] - pictures[1]).abs().amax(0) > 0.15
     camera = camera_path(scene, moment, 1.75)
     hidden = land_map(scene, moment, camera, rests=[subject.rest], **size)[0, HIDDEN] > 0
     inner = max_pool2d((~hidden)[None].float(), 3, 1, 1)[0] == 0  # edges are mixed from both
-    assert drawn.sum() > 200
-    assert not (drawn & inner).any()
+    assert changes.sum() > 200
+    assert not (changes & inner).any()
     assert inner.float().mean() > 0.02
     assert not land_map(scene, moment, camera, **size)[0, HIDDEN].any()
 

@@ -97,8 +97,8 @@ def land_map(
     ranks = result[:, HIDDEN].copy()
     result[:, HIDDEN] = 0
     for bit, rest in enumerate(rests):
-        covered = (ranks > 0) & (ranks <= place.covers.get(rest, 1))
-        result[:, HIDDEN] |= covered.astype(np.uint8) << np.uint8(bit)
+        hides = (ranks > 0) & (ranks <= place.covers.get(rest, 1))
+        result[:, HIDDEN] |= hides.astype(np.uint8) << np.uint8(bit)
     for channel, layers in ((STARS, stars), (WEATHER, falling)):
         canvas = torch.zeros(1, 4, height, width)
         for layer in layers:
@@ -114,9 +114,9 @@ def _layers(
 ) -> tuple[places.Place, tuple[Layer, ...], tuple[Layer, ...]]:
     """A place, the layers of its stars alone, and those of its weather."""
     light, rng = palette.light(Scene((), time, place, conditions, "still", None, seed)), random.Random(seed)
-    built = places.build(place, rng, light, aspect)
-    stars = tuple(dataclasses.replace(layer, draw=layer.stars) for layer in built.layers if layer.stars)
-    return built, stars, tuple(weather.layers(rng, light))
+    scenery = places.build(place, rng, light, aspect)
+    stars = tuple(dataclasses.replace(layer, draw=layer.stars) for layer in scenery.layers if layer.stars)
+    return scenery, stars, tuple(weather.layers(rng, light))
 
 
 def _views(layer: Layer, camera: Camera, seconds: Values, x: Values, y: Values) -> Iterator[View]:
