@@ -159,8 +159,8 @@ def read_paints(land: Tensor, dtype: torch.dtype) -> Tensor:
     colors = rows[:, [*range(TINT, TINT + 3), *range(UPPER + 4, UPPER + 10), *range(SOFT + 1, SOFT + 4)]]
     paints = (colors.to(dtype) / 127.5 - 1).view(-1, PAINTS, 3)
     cut_out = (number > 0).to(dtype)
-    known = ((sheet > 0) & (sheet != SILENT)).to(dtype)
-    shares = torch.cat((known, cut_out, cut_out, soft.to(dtype) / 255), 1)
+    has_paper = ((sheet > 0) & (sheet != SILENT)).to(dtype)
+    shares = torch.cat((has_paper, cut_out, cut_out, soft.to(dtype) / 255), 1)
     return paints * shares
 
 

@@ -263,13 +263,13 @@ def _run(trainer: DrawingTrainer, stop: threading.Event, *, resumed: bool) -> No
     with Store(recipe, out / CLIPS_FOLDER, team) as store, ThreadPoolExecutor(1) as reader:
         store.wait()  # before the clock of the run starts
         team.wait()
-        following = reader.submit(read, progress.step, progress.fraction(budget))
+        next_clips = reader.submit(read, progress.step, progress.fraction(budget))
         for _ in iterate_steps(
             lambda: progress.elapsed < budget, progress, tasks=tasks, stop=stop, agree=team.agree
         ):
             fraction, step = progress.fraction(budget), progress.step
-            clips = following.result()
-            following = reader.submit(read, step + 1, fraction)  # while this step is taken
+            clips = next_clips.result()
+            next_clips = reader.submit(read, step + 1, fraction)  # while this step is taken
             generator = torch.Generator(device).manual_seed(recipe.seed * 1_000_003 + number(step))
             video = clips.video.to(device).float() / 127.5 - 1
             rate = recipe.rate(step - progress.begun, fraction)
