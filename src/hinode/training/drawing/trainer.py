@@ -210,8 +210,8 @@ def train_drawing(
 
     The folder gets state.pt, log.jsonl and the folder of drawn clips. `start`: weights that a new run begins
     with. `minutes`: of the whole run, earlier sittings and those of `start` included. `rate`: the largest
-    learning rate, in place of the recipe's. ModelError: the saved
-    state or the weights are of another network.
+    learning rate, in place of the recipe's. ModelError: the saved state or the weights are of another
+    network.
     """
     recipe = RECIPES[recipe]() if isinstance(recipe, str) else recipe
     recipe = recipe if minutes is None else dataclasses.replace(recipe, minutes=minutes)

@@ -223,7 +223,7 @@ def _opacities(shape: str, pixels: float, beat: float) -> NDArray[np.float32]:
     """Opacity of a cut-out and of its shadow, [2, side, side], at least as fine as it has `pixels`."""
     phases = atlas.textures(shape, pixels)
     phase = min(int(beat % 1.0 * len(phases)), len(phases) - 1)
-    picture: NDArray[np.float32] = phases[phase, -2:].numpy()
+    picture: NDArray[np.float32] = phases[phase, -2:].numpy()  # the last two of `atlas.CHANNELS`
     return picture
 
 
